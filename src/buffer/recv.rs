@@ -1,0 +1,374 @@
+//! The receive buffer: bytes of the transport, decoded where they lie.
+
+use alloc::{string::String, vec::Vec};
+use core::{
+    fmt,
+    ops::Range,
+    sync::atomic::{AtomicUsize, Ordering},
+};
+
+/// The usual room for a read: with the slack for alignment an empty buffer grows to 16 KiB.
+const USUAL_READ: usize = 16 * 1024 - CACHE_LINE;
+/// Room below this is not worth a read: it is worth moving or growing.
+const LEAST_READ: usize = USUAL_READ / 2;
+/// A frame that lacks as much is read exactly to its end, so that nothing behind it has to be moved.
+const LARGE_FRAME: usize = 16 * 1024;
+/// Larger reads bring nothing.
+const MAX_READ: usize = 256 * 1024;
+/// Reads into an empty buffer start at a cache line: copies to a misaligned target are slower.
+const CACHE_LINE: usize = 64;
+
+/// The bytes that a transport has delivered and a [`Connection`](crate::Connection) has not used
+/// up yet.
+///
+/// It belongs to the caller and is lent to [`Connection::receive`](crate::Connection::receive),
+/// whose events borrow from it. One buffer goes with one connection as long as undecoded bytes or
+/// a part of a message are left in it; when [`is_empty`](Self::is_empty) says so it can serve
+/// another connection, go to a pool or be [released](Self::release).
+///
+/// ```text
+///   storage  | used up | joined | headers | undecoded | room |
+///                      ^        ^         ^           ^
+///                   message   joined    start        end
+/// ```
+///
+/// `joined` are the fragments so far of a binary message: each payload is moved to the left over
+/// its header, so that a fragmented message is contiguous without a second buffer. Text that comes
+/// in pieces is collected in a `String` instead, since safe Rust can't make a `&str` of bytes
+/// without looking at all of them again.
+///
+/// # Cost
+///
+/// Storage grows with what arrives, never with what a header promises: at most twice the bytes
+/// held, plus 16 KiB. It is zeroed once, when it grows. Bytes are moved only to make room, and each
+/// of them not more than once for every doubling.
+///
+/// # Examples
+///
+/// ```
+/// use framewire::RecvBuf;
+///
+/// let mut rx = RecvBuf::new();
+/// rx.unfilled()[..2].copy_from_slice(b"\x8a\x00"); // what a transport would read
+/// rx.filled(2);
+/// assert!(!rx.is_empty());
+/// ```
+pub struct RecvBuf {
+    /// All of it is initialised; the length is what may be used.
+    storage: Vec<u8>,
+    /// The message in progress lies at `message..joined`; empty if there is none.
+    message: usize,
+    joined: usize,
+    /// Undecoded bytes lie at `start..end`.
+    start: usize,
+    end: usize,
+    /// The text so far of a message that comes in pieces.
+    text: String,
+    /// Whether a message is in progress, be it in `storage` or in `text`.
+    in_progress: bool,
+    /// How many bytes a large frame still lacks; 0 if none is in progress.
+    missing: usize,
+    /// Which buffer this is, see [`Self::id`].
+    id: usize,
+}
+
+impl RecvBuf {
+    /// Makes an empty buffer, without storage.
+    #[must_use]
+    pub fn new() -> Self {
+        static NEXT: AtomicUsize = AtomicUsize::new(1);
+        Self {
+            storage: Vec::new(),
+            message: 0,
+            joined: 0,
+            start: 0,
+            end: 0,
+            text: String::new(),
+            in_progress: false,
+            missing: 0,
+            id: NEXT.fetch_add(1, Ordering::Relaxed),
+        }
+    }
+
+    /// The room to read into: never empty. Tell with [`filled`](Self::filled) how much was read.
+    ///
+    /// Makes room where there is little, by moving what is held to the front or by growing: at
+    /// least 8 KiB, at most 256 KiB, and in the middle of a large frame no more than the frame
+    /// lacks, so that nothing behind it has to be moved.
+    #[must_use]
+    pub fn unfilled(&mut self) -> &mut [u8] {
+        let most = if self.missing == 0 {
+            MAX_READ
+        } else {
+            self.missing.min(MAX_READ)
+        };
+        self.reserve(
+            LEAST_READ.min(most),
+            self.held().clamp(USUAL_READ, MAX_READ).min(most),
+        );
+        let room = most.min(self.storage.len() - self.end);
+        &mut self.storage[self.end..self.end + room]
+    }
+
+    /// Takes the first `n` bytes of [`unfilled`](Self::unfilled) as received.
+    ///
+    /// # Panics
+    ///
+    /// If `n` is more than the room that was given: a transport that claims to have read more than
+    /// it could is broken.
+    pub fn filled(&mut self, n: usize) {
+        assert!(
+            n <= self.storage.len() - self.end,
+            "the transport claims more bytes than it had room for"
+        );
+        self.end += n;
+    }
+
+    /// Reads once from `transport`, as much as it gives at once, and returns how much: 0 is the end.
+    ///
+    /// # Errors
+    ///
+    /// Those of `transport`. Nothing is lost by them.
+    ///
+    /// # Panics
+    ///
+    /// If `transport` claims to have read more than it was given room for.
+    #[cfg(feature = "std")]
+    pub fn read_from(&mut self, transport: &mut impl std::io::Read) -> std::io::Result<usize> {
+        let n = transport.read(self.unfilled())?;
+        self.filled(n);
+        Ok(n)
+    }
+
+    /// Appends a copy of `bytes`.
+    pub fn extend_from_slice(&mut self, bytes: &[u8]) {
+        self.reserve(bytes.len(), bytes.len() + self.held().max(USUAL_READ));
+        self.storage[self.end..self.end + bytes.len()].copy_from_slice(bytes);
+        self.end += bytes.len();
+    }
+
+    /// Whether nothing is left in it that a connection needs: neither undecoded bytes nor a part of
+    /// a message. An event still borrowed from it keeps it from being touched at all.
+    #[inline]
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.start == self.end && !self.in_progress
+    }
+
+    /// How many bytes of storage it holds, also while it is empty.
+    #[must_use]
+    pub fn capacity(&self) -> usize {
+        self.storage.capacity() + self.text.capacity()
+    }
+
+    /// Gives all storage back if it is empty; otherwise does nothing.
+    ///
+    /// Storage is never given back on its own, for a busy connection would pay for that with every
+    /// message. A good time is before waiting for a peer that has been silent.
+    pub fn release(&mut self) {
+        if self.is_empty() {
+            *self = Self {
+                id: self.id,
+                ..Self::new()
+            };
+        }
+    }
+
+    /// Bytes that must survive making room.
+    fn held(&self) -> usize {
+        (self.joined - self.message) + (self.end - self.start)
+    }
+
+    /// Makes room for `least` bytes behind `end`; where storage has to grow, for `preferred`.
+    fn reserve(&mut self, least: usize, preferred: usize) {
+        let held = self.held();
+        if held == 0 {
+            self.start_at_cache_line();
+        }
+        if self.storage.len() - self.end >= least {
+            return;
+        }
+        // Moving is paid for by the bytes that were used up since the last time.
+        let first = if self.message == self.joined {
+            self.start
+        } else {
+            self.message
+        };
+        if first >= held && self.storage.len() - held >= least {
+            self.move_to_front();
+        } else {
+            self.grow(preferred);
+        }
+    }
+
+    /// Places an empty buffer: everything at its first cache line.
+    fn start_at_cache_line(&mut self) {
+        let aligned = self
+            .storage
+            .as_ptr()
+            .align_offset(CACHE_LINE)
+            .min(self.storage.len());
+        (self.start, self.end) = (aligned, aligned);
+        (self.message, self.joined) = (aligned, aligned);
+    }
+
+    /// Moves the message in progress and the undecoded bytes to the front.
+    fn move_to_front(&mut self) {
+        let joined = self.joined - self.message;
+        self.storage.copy_within(self.message..self.joined, 0);
+        self.storage.copy_within(self.start..self.end, joined);
+        self.are_at_front();
+    }
+
+    /// Moves both to larger storage, with room for `n` bytes or for as many as are held, so that
+    /// growing is rare; but the rest of a large frame is room enough.
+    fn grow(&mut self, n: usize) {
+        let held = self.held();
+        let doubled = if self.missing == 0 {
+            held
+        } else {
+            held.min(self.missing)
+        };
+        let mut storage = Vec::new();
+        storage.reserve_exact(CACHE_LINE + held + n.max(doubled));
+        storage.extend_from_slice(&self.storage[self.message..self.joined]);
+        storage.extend_from_slice(&self.storage[self.start..self.end]);
+        storage.resize(storage.capacity(), 0);
+        self.storage = storage;
+        self.are_at_front();
+        if held == 0 {
+            self.start_at_cache_line();
+        }
+    }
+
+    /// Corrects the places after both parts were moved to the front, one behind the other.
+    fn are_at_front(&mut self) {
+        let (joined, undecoded) = (self.joined - self.message, self.end - self.start);
+        (self.message, self.joined) = (0, joined);
+        (self.start, self.end) = (joined, joined + undecoded);
+    }
+}
+
+/// What decoders do with it.
+impl RecvBuf {
+    /// Never the same for two buffers of a process: by it a connection notices that it got another
+    /// buffer than the one that holds the rest of its input.
+    #[inline]
+    pub(crate) fn id(&self) -> usize {
+        self.id
+    }
+
+    #[inline]
+    pub(crate) fn undecoded(&self) -> &[u8] {
+        &self.storage[self.start..self.end]
+    }
+
+    #[inline]
+    pub(crate) fn undecoded_mut(&mut self) -> &mut [u8] {
+        &mut self.storage[self.start..self.end]
+    }
+
+    /// Takes the first `n` undecoded bytes as used up; gives them and tells how many are left.
+    #[inline]
+    pub(crate) fn take(&mut self, n: usize) -> (&mut [u8], usize) {
+        let taken = self.start..self.start + n;
+        self.start += n;
+        (&mut self.storage[taken], self.end - self.start)
+    }
+
+    /// Takes the first `n` undecoded bytes as used up, and tells where they lie.
+    #[inline]
+    pub(crate) fn consume(&mut self, n: usize) -> Range<usize> {
+        let consumed = self.start..self.start + n;
+        self.start += n;
+        consumed
+    }
+
+    /// The bytes at places that [`Self::consume`] or [`Self::take_joined`] told.
+    #[inline]
+    pub(crate) fn at(&self, range: Range<usize>) -> &[u8] {
+        &self.storage[range]
+    }
+
+    /// Uses up everything, also a message in progress.
+    pub(crate) fn discard(&mut self) {
+        self.start = self.end;
+        (self.message, self.joined) = (self.end, self.end);
+        self.text.clear();
+        self.end_message();
+    }
+
+    /// Tells how many bytes the frame in progress still lacks. Only large frames are remembered,
+    /// and those to their end.
+    pub(crate) fn set_missing(&mut self, bytes: usize) {
+        if self.missing > 0 || bytes >= LARGE_FRAME {
+            self.missing = bytes;
+        }
+    }
+
+    /// Begins a message whose parts are kept here until it is complete.
+    pub(crate) fn begin_message(&mut self) {
+        self.in_progress = true;
+        (self.message, self.joined) = (self.start, self.start);
+        self.text.clear();
+    }
+
+    pub(crate) fn end_message(&mut self) {
+        self.in_progress = false;
+        self.missing = 0;
+    }
+
+    /// Uses up `n` bytes and appends them to the message in progress.
+    pub(crate) fn join(&mut self, n: usize) {
+        if self.message == self.joined {
+            // Nothing is held yet: the message begins where this payload lies.
+            (self.message, self.joined) = (self.start, self.start);
+        }
+        if self.joined != self.start {
+            self.storage
+                .copy_within(self.start..self.start + n, self.joined);
+        }
+        self.joined += n;
+        self.start += n;
+    }
+
+    /// Ends the message in progress, and tells where it lies.
+    pub(crate) fn take_joined(&mut self) -> Range<usize> {
+        let message = self.message..self.joined;
+        (self.message, self.joined) = (self.start, self.start);
+        message
+    }
+
+    /// The text of a message that comes in pieces.
+    #[inline]
+    pub(crate) fn text(&self) -> &str {
+        &self.text
+    }
+
+    pub(crate) fn clear_text(&mut self) {
+        self.text.clear();
+    }
+
+    /// Both at once: the undecoded bytes to take pieces from, and the text to append them to.
+    pub(crate) fn undecoded_and_text(&mut self) -> (&[u8], &mut String) {
+        (&self.storage[self.start..self.end], &mut self.text)
+    }
+}
+
+impl Default for RecvBuf {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for RecvBuf {
+    /// Sizes only: the bytes are the peer's.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RecvBuf")
+            .field("joined", &(self.joined - self.message))
+            .field("text", &self.text.len())
+            .field("undecoded", &(self.end - self.start))
+            .field("capacity", &self.capacity())
+            .finish()
+    }
+}

@@ -1,0 +1,350 @@
+//! The send buffer: frames that wait to be written.
+
+use alloc::{collections::VecDeque, vec::Vec};
+use core::fmt;
+
+use bytes::{Buf, Bytes};
+
+use crate::frame::{EncodedHeader, MaskingKey, copy_masked};
+
+/// Payloads of this size and more are chained by reference where they need no mask; below, a copy
+/// is cheaper than a reference count and a further slice of a vectored write.
+const CHAIN_FROM: usize = 8 * 1024;
+
+/// Bytes that a [`Connection`](crate::Connection) wants written to the transport, in order.
+///
+/// A caller takes them as a [`bytes::Buf`]: writes what [`chunk`](Buf::chunk) or
+/// [`chunks_vectored`](Buf::chunks_vectored) give and [advances](Buf::advance) by what the
+/// transport took. Short writes lose nothing.
+///
+/// ```text
+///   storage  | written | frames ....... header | frames ............. | room |
+///                      ^                       ^                      ^
+///                    start                 chained: a large payload  end
+/// ```
+///
+/// Frames are written into one piece of storage, masked while they are copied. Large payloads that
+/// need no mask and are given as [`Bytes`] are chained: kept beside it with the place they belong
+/// to.
+pub struct SendBuf {
+    /// All of it is initialised.
+    storage: Vec<u8>,
+    start: usize,
+    end: usize,
+    /// In order; each belongs before the byte of `storage` at its place.
+    chained: VecDeque<Chained>,
+    chained_len: usize,
+    /// Bytes that were ever taken by the transport.
+    taken: u64,
+    /// Bytes of control frames in the queue, as long as `taken` has not reached `control_end`.
+    control: usize,
+    control_end: u64,
+}
+
+struct Chained {
+    at: usize,
+    data: Bytes,
+}
+
+impl SendBuf {
+    pub(crate) const fn new() -> Self {
+        Self {
+            storage: Vec::new(),
+            start: 0,
+            end: 0,
+            chained: VecDeque::new(),
+            chained_len: 0,
+            taken: 0,
+            control: 0,
+            control_end: 0,
+        }
+    }
+
+    /// Whether everything has been taken.
+    #[inline]
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.start == self.end && self.chained.is_empty()
+    }
+
+    /// How many bytes of storage it holds, also while it is empty; chained payloads apart.
+    #[must_use]
+    pub fn capacity(&self) -> usize {
+        self.storage.capacity()
+    }
+
+    /// Gives all storage back if it is empty; otherwise does nothing.
+    ///
+    /// Storage is never given back on its own, for a busy connection would pay for that with every
+    /// flush.
+    pub fn release(&mut self) {
+        if self.is_empty() {
+            self.storage = Vec::new();
+            self.chained = VecDeque::new();
+            (self.start, self.end) = (0, 0);
+        }
+    }
+
+    /// Writes once to `transport`, as much as it takes at once, and returns how much.
+    ///
+    /// One system call: a plain write, or a vectored one where payloads are chained. Writes nothing
+    /// if nothing is queued.
+    ///
+    /// # Errors
+    ///
+    /// Those of `transport`, and [`WriteZero`](std::io::ErrorKind::WriteZero) if it takes nothing.
+    /// What it did not take stays queued.
+    ///
+    /// # Panics
+    ///
+    /// If `transport` claims to have taken more than it was given.
+    #[cfg(feature = "std")]
+    pub fn write_to(&mut self, transport: &mut impl std::io::Write) -> std::io::Result<usize> {
+        use std::io::{Error, ErrorKind, IoSlice};
+
+        if self.is_empty() {
+            return Ok(0);
+        }
+        let n = if self.chained.is_empty() {
+            transport.write(self.chunk())?
+        } else {
+            let mut slices = [IoSlice::new(&[]); 16];
+            let count = self.chunks_vectored(&mut slices);
+            transport.write_vectored(&slices[..count])?
+        };
+        if n == 0 {
+            return Err(Error::from(ErrorKind::WriteZero));
+        }
+        self.advance(n);
+        Ok(n)
+    }
+}
+
+/// What the connection does with it.
+impl SendBuf {
+    /// How many bytes the transport ever took: by it a stalled one is found.
+    pub(crate) fn taken(&self) -> u64 {
+        self.taken
+    }
+
+    /// How many bytes were ever queued.
+    pub(crate) fn queued(&self) -> u64 {
+        self.taken + self.remaining() as u64
+    }
+
+    /// Bytes of control frames that wait. Told too high while data behind the first of them is
+    /// written and the last of them is not: exact counting would cost every ping a queue entry.
+    #[inline]
+    pub(crate) fn control_len(&self) -> usize {
+        if self.taken >= self.control_end {
+            0
+        } else {
+            self.control
+        }
+    }
+
+    /// Takes the bytes queued since `before`, a value of `remaining`, as those of control frames.
+    #[inline]
+    pub(crate) fn count_as_control(&mut self, before: usize) {
+        let now = self.remaining();
+        self.control = self.control_len() + (now - before);
+        self.control_end = self.taken + now as u64;
+    }
+
+    /// Queues a frame. `first` is the first byte of its header.
+    #[inline]
+    pub(crate) fn push_frame(&mut self, first: u8, payload: &[u8], key: Option<MaskingKey>) {
+        let len = payload.len();
+        match key {
+            None => {
+                if len < 126
+                    && let Some([b0, b1, body @ ..]) = self.spare(2 + len)
+                {
+                    (*b0, *b1) = (first, len as u8);
+                    body.copy_from_slice(payload);
+                    self.end += 2 + len;
+                    return;
+                }
+            }
+            Some(key) => {
+                if len < 126
+                    && let Some([b0, b1, k0, k1, k2, k3, body @ ..]) = self.spare(6 + len)
+                {
+                    (*b0, *b1) = (first, 0x80 | len as u8);
+                    [*k0, *k1, *k2, *k3] = key.get();
+                    copy_masked(body, payload, key);
+                    self.end += 6 + len;
+                    return;
+                }
+            }
+        }
+        self.push_any_frame(first, payload, key);
+    }
+
+    /// The next `n` bytes of storage, if there are as many.
+    #[inline]
+    fn spare(&mut self, n: usize) -> Option<&mut [u8]> {
+        self.storage.get_mut(self.end..self.end + n)
+    }
+
+    #[inline(never)]
+    fn push_any_frame(&mut self, first: u8, payload: &[u8], key: Option<MaskingKey>) {
+        let header = EncodedHeader::new(first, payload.len() as u64, key);
+        let (head, body) = self
+            .room(header.len() + payload.len())
+            .split_at_mut(header.len());
+        head.copy_from_slice(&header);
+        match key {
+            None => body.copy_from_slice(payload),
+            Some(key) => copy_masked(body, payload, key),
+        }
+        self.end += header.len() + payload.len();
+    }
+
+    /// Queues an unmasked frame whose payload may be shared instead of copied.
+    pub(crate) fn push_shared_frame(&mut self, first: u8, payload: Bytes) {
+        if payload.len() < CHAIN_FROM {
+            return self.push_frame(first, &payload, None);
+        }
+        self.push_bytes(&EncodedHeader::new(first, payload.len() as u64, None));
+        self.chain(payload);
+    }
+
+    /// Queues bytes that are a frame already, sharing them if they are many.
+    #[inline]
+    pub(crate) fn push_encoded(&mut self, frame: &Bytes) {
+        if frame.len() < CHAIN_FROM {
+            self.push_bytes(frame);
+        } else {
+            self.chain(frame.clone());
+        }
+    }
+
+    /// Queues bytes as they are.
+    #[inline]
+    pub(crate) fn push_bytes(&mut self, bytes: &[u8]) {
+        self.room(bytes.len()).copy_from_slice(bytes);
+        self.end += bytes.len();
+    }
+
+    fn chain(&mut self, data: Bytes) {
+        self.chained_len += data.len();
+        self.chained.push_back(Chained { at: self.end, data });
+    }
+
+    /// Drops everything that waits.
+    pub(crate) fn clear(&mut self) {
+        self.chained.clear();
+        (self.chained_len, self.start, self.end) = (0, 0, 0);
+    }
+
+    /// The next `n` bytes of storage, which is moved to the front or grown if it has not as many.
+    #[inline]
+    fn room(&mut self, n: usize) -> &mut [u8] {
+        if self.storage.len() - self.end < n {
+            self.make_room(n);
+        }
+        &mut self.storage[self.end..self.end + n]
+    }
+
+    #[inline(never)]
+    fn make_room(&mut self, n: usize) {
+        let waiting = self.end - self.start;
+        // Moving is paid for by the bytes that were written since the last time.
+        if self.start >= waiting {
+            self.storage.copy_within(self.start..self.end, 0);
+            for chained in &mut self.chained {
+                chained.at -= self.start;
+            }
+            (self.start, self.end) = (0, waiting);
+        }
+        let needed = self.end + n;
+        if self.storage.len() < needed {
+            self.storage.reserve(needed - self.storage.len());
+            self.storage.resize(self.storage.capacity(), 0);
+        }
+    }
+}
+
+impl Buf for SendBuf {
+    #[inline]
+    fn remaining(&self) -> usize {
+        self.end - self.start + self.chained_len
+    }
+
+    #[inline]
+    fn chunk(&self) -> &[u8] {
+        match self.chained.front() {
+            None => &self.storage[self.start..self.end],
+            Some(chained) if chained.at == self.start => &chained.data,
+            Some(chained) => &self.storage[self.start..chained.at],
+        }
+    }
+
+    #[cfg(feature = "std")]
+    fn chunks_vectored<'a>(&'a self, slices: &mut [std::io::IoSlice<'a>]) -> usize {
+        let mut start = self.start;
+        let chained = self.chained.iter().flat_map(|chained| {
+            let before = &self.storage[start..chained.at];
+            start = chained.at;
+            [before, &chained.data[..]]
+        });
+        let last = self.chained.back().map_or(self.start, |chained| chained.at);
+        let all = chained.chain([&self.storage[last..self.end]]);
+        let mut count = 0;
+        for (slice, bytes) in slices.iter_mut().zip(all.filter(|bytes| !bytes.is_empty())) {
+            *slice = std::io::IoSlice::new(bytes);
+            count += 1;
+        }
+        count
+    }
+
+    /// Takes `n` bytes as written.
+    ///
+    /// # Panics
+    ///
+    /// If `n` is more than what remains.
+    #[inline]
+    fn advance(&mut self, n: usize) {
+        assert!(n <= self.remaining(), "more bytes taken than were queued");
+        self.taken += n as u64;
+        if self.chained.is_empty() {
+            self.start += n;
+        } else {
+            self.advance_chained(n);
+        }
+        if self.is_empty() {
+            (self.start, self.end) = (0, 0);
+        }
+    }
+}
+
+impl SendBuf {
+    #[inline(never)]
+    fn advance_chained(&mut self, mut n: usize) {
+        while let Some(chained) = self.chained.front_mut() {
+            let before = n.min(chained.at - self.start);
+            self.start += before;
+            n -= before;
+            if n < chained.data.len() {
+                chained.data.advance(n);
+                self.chained_len -= n;
+                return;
+            }
+            n -= chained.data.len();
+            self.chained_len -= chained.data.len();
+            self.chained.pop_front();
+        }
+        self.start += n;
+    }
+}
+
+impl fmt::Debug for SendBuf {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SendBuf")
+            .field("remaining", &self.remaining())
+            .field("chained", &self.chained.len())
+            .field("capacity", &self.capacity())
+            .finish()
+    }
+}

@@ -1,0 +1,276 @@
+//! Deadlines as data: a caller tells the time, and is told when to tell it again.
+//!
+//! Time is the span since any fixed origin the caller likes: `start.elapsed()`, a counter of
+//! ticks, a variable of a test. Deadlines are armed and fired in the same call, so that there is
+//! no half of it to forget.
+
+use core::time::Duration;
+
+use bytes::Buf as _;
+
+use super::Connection;
+use crate::{ProtocolError, TimedOut, config::Millis};
+
+/// When something is due, in nanoseconds since the caller's origin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Deadline(u64);
+
+impl Deadline {
+    const NEVER: Self = Self(u64::MAX);
+
+    fn after(now: Duration, timeout: Millis) -> Self {
+        let due = timeout.get().and_then(|timeout| now.checked_add(timeout));
+        due.map_or(Self::NEVER, |due| {
+            Self(u64::try_from(due.as_nanos()).unwrap_or(u64::MAX))
+        })
+    }
+
+    fn is_due(self, now: Duration) -> bool {
+        self != Self::NEVER && u128::from(self.0) <= now.as_nanos()
+    }
+
+    fn get(self) -> Option<Duration> {
+        (self != Self::NEVER).then(|| Duration::from_nanos(self.0))
+    }
+
+    /// Arms it if it is not armed.
+    fn arm(&mut self, now: Duration, timeout: Millis) {
+        if *self == Self::NEVER {
+            *self = Self::after(now, timeout);
+        }
+    }
+}
+
+/// The deadlines of a connection, and what was seen when they were armed.
+#[derive(Debug)]
+pub(super) struct Clock {
+    write: Deadline,
+    close: Deadline,
+    message: Deadline,
+    keepalive: Deadline,
+    /// Bytes the transport had taken when `write` was armed.
+    taken: u64,
+    /// Messages that were complete when `message` was armed.
+    messages: u64,
+    /// Bytes that were received when `keepalive` was armed.
+    received: u64,
+    /// Whether `keepalive` is the time the peer has to answer a ping.
+    pinged: bool,
+    ping: Ping,
+    /// When the keepalive's latest ping was queued.
+    ping_time: Duration,
+    round_trip_time: Option<Duration>,
+    /// The end of the second in which pings are counted, and how many there were before it.
+    ping_second: Deadline,
+    pings: u64,
+}
+
+/// The keepalive's latest ping. Its payload is the number of pings sent before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ping {
+    None,
+    Sent(u64),
+    /// The pong came after the last look at the clock.
+    Answered,
+}
+
+impl Default for Clock {
+    fn default() -> Self {
+        Self {
+            write: Deadline::NEVER,
+            close: Deadline::NEVER,
+            message: Deadline::NEVER,
+            keepalive: Deadline::NEVER,
+            taken: 0,
+            messages: 0,
+            received: 0,
+            pinged: false,
+            ping: Ping::None,
+            ping_time: Duration::ZERO,
+            round_trip_time: None,
+            ping_second: Deadline::NEVER,
+            pings: 0,
+        }
+    }
+}
+
+impl Clock {
+    pub(super) fn round_trip_time(&self) -> Option<Duration> {
+        self.round_trip_time
+    }
+}
+
+impl Connection {
+    /// Fires what is due at `now`, arms what is not, and returns the next deadline on the same
+    /// scale: call it again by then at the latest. `None`: nothing is waited for.
+    ///
+    /// Cheap and always allowed. To be told about progress, call it after everything that was
+    /// received has been taken by [`receive`](Self::receive); it may queue a ping or a Close frame,
+    /// so write [`send_buf`](Self::send_buf) afterwards. A time before an earlier one is harmless:
+    /// nothing is due.
+    ///
+    /// # Errors
+    ///
+    /// [`TimedOut`] when there is nothing left but to drop the transport; what was queued is gone.
+    /// The connection is closed with 1006, unless the closing handshake was done.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use framewire::{CloseCode, Config, Connection, TimedOut};
+    ///
+    /// let mut conn = Connection::server(Config::new());
+    /// conn.close(CloseCode::NORMAL, "")?;
+    /// let due = conn.handle_timeout(Duration::ZERO)?.expect("the peer has to answer");
+    /// assert_eq!(due, Duration::from_secs(10));
+    /// assert_eq!(conn.handle_timeout(due), Err(TimedOut::Close));
+    /// assert!(conn.is_closed());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn handle_timeout(&mut self, now: Duration) -> Result<Option<Duration>, TimedOut> {
+        if self.is_closed() {
+            return Ok(None);
+        }
+        let timed_out = if self.closing.is_open() {
+            self.watch_message(now);
+            self.watch_pings(now);
+            self.watch_silence(now)
+        } else {
+            Ok(())
+        };
+        timed_out
+            .and_then(|()| self.watch_closing(now))
+            .and_then(|()| self.watch_writing(now))
+            .inspect_err(|_| self.give_up())?;
+        if self.is_closed() {
+            return Ok(None);
+        }
+        let clock = &self.clock;
+        let open = if self.closing.is_open() {
+            clock.message.min(clock.keepalive)
+        } else {
+            Deadline::NEVER
+        };
+        Ok(open.min(clock.close).min(clock.write).get())
+    }
+
+    /// Queued bytes must move.
+    fn watch_writing(&mut self, now: Duration) -> Result<(), TimedOut> {
+        let (timeout, clock) = (self.config.write_timeout, &mut self.clock);
+        if !self.tx.has_remaining() || clock.taken != self.tx.taken() {
+            clock.write = Deadline::NEVER;
+            clock.taken = self.tx.taken();
+        }
+        if self.tx.has_remaining() {
+            clock.write.arm(now, timeout);
+        }
+        if clock.write.is_due(now) {
+            Err(TimedOut::Write)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Closing must come to an end: the handshake, the flush of a failure's Close frame, and the
+    /// end of the transport that a client waits for (RFC 6455 section 7.1.1).
+    fn watch_closing(&mut self, now: Duration) -> Result<(), TimedOut> {
+        if self.closing.is_open() {
+            return Ok(());
+        }
+        self.clock.close.arm(now, self.config.close_timeout);
+        if !self.clock.close.is_due(now) {
+            return Ok(());
+        }
+        if self.closing.handshake_done() && !self.tx.has_remaining() {
+            // A client that waits for the server to end the transport waits no longer.
+            self.give_up();
+            return Ok(());
+        }
+        Err(TimedOut::Close)
+    }
+
+    /// A message must not take for ever.
+    fn watch_message(&mut self, now: Duration) {
+        let clock = &mut self.clock;
+        if self.message.kind.is_none() || clock.messages != self.stats.messages_received {
+            clock.message = Deadline::NEVER;
+            clock.messages = self.stats.messages_received;
+        }
+        if self.message.kind.is_some() {
+            clock.message.arm(now, self.config.message_timeout);
+            if clock.message.is_due(now) {
+                self.fail_for(ProtocolError::MessageTooSlow);
+                self.report_failure();
+            }
+        }
+    }
+
+    /// Counts pings by the second.
+    fn watch_pings(&mut self, now: Duration) {
+        if self.config.max_pings_per_second == u32::MAX {
+            return;
+        }
+        let clock = &mut self.clock;
+        if clock.ping_second.is_due(now) {
+            clock.ping_second = Deadline::NEVER;
+            clock.pings = self.stats.pings_received;
+        }
+        clock
+            .ping_second
+            .arm(now, Millis::from_duration(Duration::from_secs(1)));
+    }
+
+    /// A silent peer is asked for a sign of life, once.
+    fn watch_silence(&mut self, now: Duration) -> Result<(), TimedOut> {
+        if !self.closing.is_open() {
+            return Ok(());
+        }
+        let (config, clock) = (&self.config, &mut self.clock);
+        if clock.ping == Ping::Answered {
+            clock.round_trip_time = Some(now.saturating_sub(clock.ping_time));
+            clock.ping = Ping::None;
+        }
+        if clock.received != self.stats.bytes_received || clock.keepalive == Deadline::NEVER {
+            clock.received = self.stats.bytes_received;
+            clock.pinged = false;
+            clock.keepalive = Deadline::after(now, config.keepalive_interval);
+            return Ok(());
+        }
+        if !clock.keepalive.is_due(now) {
+            return Ok(());
+        }
+        if clock.pinged {
+            return Err(TimedOut::Keepalive);
+        }
+        let number = self.stats.pings_sent;
+        clock.pinged = true;
+        clock.ping = Ping::Sent(number);
+        clock.ping_time = now;
+        clock.keepalive = Deadline::after(now, config.keepalive_timeout);
+        self.push_ping(&number.to_be_bytes());
+        Ok(())
+    }
+
+    /// Whether the peer may send one more ping in this second.
+    pub(super) fn check_ping_rate(&self) -> Result<(), ProtocolError> {
+        let limit = self.config.max_pings_per_second;
+        let in_this_second = self.stats.pings_received - self.clock.pings;
+        if limit != u32::MAX && in_this_second >= u64::from(limit) {
+            return Err(ProtocolError::TooManyPings { limit });
+        }
+        Ok(())
+    }
+
+    /// Recognises the answer to the keepalive's ping.
+    #[inline]
+    pub(super) fn pong_received(&mut self, payload: &[u8]) {
+        self.stats.pongs_received += 1;
+        if let Ping::Sent(number) = self.clock.ping
+            && payload == number.to_be_bytes()
+        {
+            self.clock.ping = Ping::Answered;
+        }
+    }
+}

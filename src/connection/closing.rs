@@ -1,0 +1,286 @@
+//! How a connection ends (RFC 6455 section 7): by a closing handshake, by failing it, by the end of
+//! the transport, or by a deadline.
+
+use super::{Connection, Phase};
+use crate::{CloseCode, ProtocolError, Role, SendError, UnexpectedEof};
+
+/// The states of RFC 6455 after the opening handshake (sections 4.1, 7.1.3 and 7.1.4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[expect(clippy::exhaustive_enums, reason = "the RFC's states")]
+pub enum State {
+    /// Messages can be sent and received.
+    Open,
+    /// A Close frame was sent or received, or the connection failed or lost its peer: what is
+    /// queued can still be written, nothing more can be sent.
+    Closing,
+    /// Nothing is left to do: drop the transport.
+    Closed,
+}
+
+/// How a connection closed, from [`Connection::closed`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Closed {
+    /// The code of the peer's Close frame; 1005 if it had none, 1006 if there was no such frame
+    /// (RFC 6455 section 7.1.5).
+    pub code: CloseCode,
+    /// Whether the closing handshake was done (RFC 6455 section 7.1.4).
+    pub clean: bool,
+    /// Who began it.
+    pub by: ClosedBy,
+}
+
+/// Who began to close a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[expect(clippy::exhaustive_enums, reason = "a connection has two ends")]
+pub enum ClosedBy {
+    /// This end: by a command, or because the peer broke a rule or missed a deadline.
+    Us,
+    /// The peer: by its Close frame, or by ending the transport.
+    Peer,
+}
+
+/// What has happened of the end of a connection.
+#[derive(Debug, Default)]
+pub(super) struct Closing {
+    sent: Option<CloseCode>,
+    received: Option<CloseCode>,
+    by: Option<ClosedBy>,
+    failure: Option<ProtocolError>,
+    /// We failed the connection, for `failure` or for a reason of the application's.
+    failed: bool,
+    eof: bool,
+    /// A deadline has passed: nothing is worth waiting for.
+    over: bool,
+}
+
+impl Closing {
+    pub(super) fn is_open(&self) -> bool {
+        self.by.is_none()
+    }
+
+    pub(super) fn sent(&self) -> Option<CloseCode> {
+        self.sent
+    }
+
+    pub(super) fn received(&self) -> Option<CloseCode> {
+        self.received
+    }
+
+    pub(super) fn failure(&self) -> Option<ProtocolError> {
+        self.failure
+    }
+
+    /// Whether both Close frames have been seen.
+    pub(super) fn handshake_done(&self) -> bool {
+        self.sent.is_some() && self.received.is_some()
+    }
+
+    /// Whether only the end of the transport, or of what is queued, is waited for.
+    fn nothing_to_receive(&self, role: Role) -> bool {
+        // The server ends the transport first, a client waits for it to do so (section 7.1.1).
+        self.eof || self.failed || self.handshake_done() && role == Role::Server
+    }
+}
+
+impl Connection {
+    /// Starts the closing handshake (RFC 6455 section 7.1.2) with a Close frame behind everything
+    /// that is queued. Nothing can be sent afterwards; messages of the peer that are on their way
+    /// are still received, up to its Close frame.
+    ///
+    /// A message that was begun with [`start_message`](Self::start_message) stays incomplete, which
+    /// the RFC allows.
+    ///
+    /// # Errors
+    ///
+    /// [`CodeNotSendable`](SendError::CodeNotSendable), [`ReasonTooLong`](SendError::ReasonTooLong)
+    /// for a reason of more than 123 bytes, and [`Closed`](SendError::Closed) if a Close frame was
+    /// sent before, also as the answer to the peer's.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use framewire::{CloseCode, Config, Connection, SendError, State};
+    ///
+    /// let mut conn = Connection::server(Config::new());
+    /// conn.close(CloseCode::GOING_AWAY, "back in a minute")?;
+    /// assert_eq!(conn.state(), State::Closing);
+    /// assert_eq!(conn.send_text("one more"), Err(SendError::Closed));
+    /// # Ok::<(), SendError>(())
+    /// ```
+    pub fn close(&mut self, code: CloseCode, reason: &str) -> Result<(), SendError> {
+        self.queue_close(code, reason)?;
+        self.closing_begun(ClosedBy::Us);
+        Ok(())
+    }
+
+    /// Fails the connection for a reason of the application's (RFC 6455 section 7.1.7): as
+    /// [`close`](Self::close), but nothing more is received. For a peer that breaks the rules of
+    /// the application (1008), or after an error of our own (1011).
+    ///
+    /// The transport can be dropped as soon as the Close frame is written:
+    /// [`is_closed`](Self::is_closed) tells. Also possible after `close`, to wait no longer.
+    ///
+    /// # Errors
+    ///
+    /// As `close`; [`Closed`](SendError::Closed) only if the connection has failed or the peer's
+    /// Close frame was answered.
+    pub fn fail(&mut self, code: CloseCode, reason: &str) -> Result<(), SendError> {
+        if self.closing.nothing_to_receive(self.role) || self.closing.handshake_done() {
+            return Err(SendError::Closed);
+        }
+        if self.closing.sent.is_none() {
+            self.queue_close(code, reason)?;
+        }
+        self.failed();
+        Ok(())
+    }
+
+    /// Fails the connection because the peer broke a rule (RFC 6455 section 7.1.7).
+    pub(super) fn fail_for(&mut self, error: ProtocolError) {
+        self.closing.failure = Some(error);
+        if self.closing.sent.is_none() {
+            self.push_close(Some(error.close_code()), "");
+        }
+        self.failed();
+    }
+
+    fn failed(&mut self) {
+        self.closing.failed = true;
+        self.closing_begun(ClosedBy::Us);
+        self.receive_no_more();
+    }
+
+    /// Takes note of the peer's Close frame and answers it (RFC 6455 section 5.5.1): with the same
+    /// code, once.
+    pub(super) fn close_received(&mut self, code: Option<CloseCode>) {
+        self.closing.received = Some(code.unwrap_or(CloseCode::NO_STATUS));
+        if self.closing.sent.is_none() {
+            // 1010 is for clients only: a server that got it has no code of that meaning.
+            let answer = code.map(|code| {
+                if code.is_sendable(self.role) {
+                    code
+                } else {
+                    CloseCode::NORMAL
+                }
+            });
+            self.push_close(answer, "");
+        }
+        self.closing_begun(ClosedBy::Peer);
+        self.receive_no_more();
+    }
+
+    /// Takes note that the transport has ended: all that it delivered must have been received.
+    ///
+    /// # Errors
+    ///
+    /// [`UnexpectedEof`] if neither the peer's Close frame came before nor the connection was
+    /// failed: the close code is 1006 (RFC 6455 section 7.1.5). What is queued can still be
+    /// written, to a peer that only ended its own direction.
+    pub fn receive_eof(&mut self) -> Result<(), UnexpectedEof> {
+        let expected = self.closing.received.is_some() || self.closing.failed;
+        self.closing.eof = true;
+        self.closing_begun(ClosedBy::Peer);
+        self.receive_no_more();
+        if expected { Ok(()) } else { Err(UnexpectedEof) }
+    }
+
+    /// The state in the words of RFC 6455. May change with every call that takes `&mut self`, and
+    /// when queued bytes are written.
+    #[must_use]
+    pub fn state(&self) -> State {
+        if self.is_closed() {
+            State::Closed
+        } else if self.closing.is_open() {
+            State::Open
+        } else {
+            State::Closing
+        }
+    }
+
+    /// Whether nothing is left to be done: drop the transport.
+    ///
+    /// True when the last queued byte is written and, as RFC 6455 section 7.1.1 wants it, a server
+    /// has seen both Close frames, or a client the end of the transport behind them; or when the
+    /// connection failed or lost its peer. True at once when a deadline has passed.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.closing.over || self.tx.is_empty() && self.closing.nothing_to_receive(self.role)
+    }
+
+    /// How the connection closed; `None` as long as it is open or the closing handshake is going on.
+    #[must_use]
+    pub fn closed(&self) -> Option<Closed> {
+        let closing = &self.closing;
+        let done = closing.handshake_done() || closing.failed || closing.eof || closing.over;
+        let by = closing.by.filter(|_| done)?;
+        Some(Closed {
+            code: closing.received.unwrap_or(CloseCode::ABNORMAL),
+            clean: closing.handshake_done(),
+            by,
+        })
+    }
+
+    /// Ends the connection at once, because a deadline has passed.
+    pub(super) fn give_up(&mut self) {
+        self.closing_begun(ClosedBy::Us);
+        self.closing.over = true;
+        self.tx.clear();
+        self.receive_no_more();
+    }
+
+    /// Whether a received message is for the application (after our Close frame that is its choice).
+    pub(super) fn delivers_messages(&self) -> bool {
+        self.closing.is_open() || self.config.receive_while_closing
+    }
+
+    fn queue_close(&mut self, code: CloseCode, reason: &str) -> Result<(), SendError> {
+        if !self.closing.is_open() {
+            return Err(SendError::Closed);
+        }
+        if !code.is_sendable(self.role) {
+            return Err(SendError::CodeNotSendable(code));
+        }
+        if reason.len() > 123 {
+            return Err(SendError::ReasonTooLong { size: reason.len() });
+        }
+        self.push_close(Some(code), reason);
+        Ok(())
+    }
+
+    fn push_close(&mut self, code: Option<CloseCode>, reason: &str) {
+        self.closing.sent = Some(code.unwrap_or(CloseCode::NO_STATUS));
+        // Pongs that did not find room in time are not owed any more (section 5.5.2).
+        self.waiting_pong = None;
+        let mut payload = [0; 125];
+        let mut len = 0;
+        if let Some(code) = code {
+            payload[..2].copy_from_slice(&code.get().to_be_bytes());
+            len = 2 + reason.len();
+            payload[2..len].copy_from_slice(reason.as_bytes());
+        }
+        self.push_control(0x88, &payload[..len]);
+    }
+
+    fn closing_begun(&mut self, by: ClosedBy) {
+        self.closing.by.get_or_insert(by);
+        self.may_send = false;
+        self.outgoing = None;
+        self.waiting_pong = None;
+        if self.phase == Phase::Idle {
+            self.phase = Phase::Header;
+        }
+        if let Some(found) = &mut self.found
+            && found.phase == Phase::Idle
+        {
+            found.phase = Phase::Header;
+        }
+    }
+
+    fn receive_no_more(&mut self) {
+        self.phase = Phase::Discard;
+        self.message.kind = None;
+        self.found = None;
+        self.left = 0;
+    }
+}

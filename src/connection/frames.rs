@@ -1,0 +1,406 @@
+//! Frames to messages, step by step (RFC 6455 sections 5.2 to 5.5): every case that the shortest
+//! path leaves out, in either role, whole or in pieces.
+//!
+//! Each check is made as soon as its bytes are there and always in the same order, so that the
+//! events do not depend on how the input was cut.
+
+use core::{num::NonZeroUsize, ops::Range};
+
+use super::{Connection, Found, Phase};
+use crate::{
+    Accepts, CloseFrame, MessageKind, ProtocolError, RecvBuf, Role,
+    close::ClosePayloadError,
+    frame::{Header, MaskingKey, Opcode, unmask},
+    utf8,
+};
+
+/// Where an event lies in the receive buffer, and what it is: two words, see `receive`.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Located {
+    /// `start << 3 | kind`: a buffer is never as large as an eighth of the address space.
+    start_and_kind: NonZeroUsize,
+    end: usize,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Binary = 1,
+    /// In the text of the buffer, checked already. The range says nothing.
+    Text,
+    /// In the storage of the buffer, not checked yet: checking makes the `&str`.
+    UncheckedText,
+    Ping,
+    Pong,
+    Close,
+    /// The failure is in the connection. The range says nothing.
+    Failed,
+}
+
+impl Located {
+    #[inline]
+    fn new(kind: Kind, range: Range<usize>) -> Self {
+        let start_and_kind = NonZeroUsize::new(range.start << 3 | kind as usize);
+        Self {
+            start_and_kind: start_and_kind.expect("no kind is zero"),
+            end: range.end,
+        }
+    }
+
+    #[inline]
+    pub(super) fn kind(self) -> Kind {
+        match self.start_and_kind.get() & 7 {
+            1 => Kind::Binary,
+            2 => Kind::Text,
+            3 => Kind::UncheckedText,
+            4 => Kind::Ping,
+            5 => Kind::Pong,
+            6 => Kind::Close,
+            _ => Kind::Failed,
+        }
+    }
+
+    #[inline]
+    pub(super) fn range(self) -> Range<usize> {
+        self.start_and_kind.get() >> 3..self.end
+    }
+}
+
+/// What a frame header led to.
+enum Begun {
+    /// The frame, or its header, is not there completely.
+    Incomplete,
+    /// Nothing but the next step: a data frame with its payload still to come.
+    Payload,
+    Event(Located),
+}
+
+impl Connection {
+    /// Goes on until an event is found or the input is used up.
+    #[inline(never)]
+    pub(super) fn step(&mut self, rx: &mut RecvBuf, streaming: bool) -> Option<Located> {
+        if let Some(found) = self.found.take() {
+            self.phase = found.phase;
+            self.note_left(rx);
+            return Some(found.located);
+        }
+        assert!(
+            self.message.kind.is_none() || self.message.streaming == streaming,
+            "receive() and receive_part() must not be mixed within one message"
+        );
+        let located = loop {
+            let begun = match self.phase {
+                Phase::Idle | Phase::Header => self.begin_frame(rx, streaming),
+                Phase::Payload => self.go_on_with_payload(rx),
+                Phase::Discard => break None,
+            };
+            match begun {
+                Ok(Begun::Payload) => {}
+                Ok(Begun::Incomplete) => break None,
+                Ok(Begun::Event(located)) => break Some(located),
+                Err(error) => {
+                    self.fail_for(error);
+                    break Some(Located::new(Kind::Failed, 0..0));
+                }
+            }
+        };
+        self.note_left(rx);
+        located
+    }
+
+    /// Lets the next call report a failure that was found by other means than input.
+    pub(super) fn report_failure(&mut self) {
+        let located = Located::new(Kind::Failed, 0..0);
+        self.found = Some(Found {
+            located,
+            phase: Phase::Discard,
+        });
+    }
+
+    /// Remembers whether `rx` holds something that the connection still needs.
+    fn note_left(&mut self, rx: &mut RecvBuf) {
+        if self.phase == Phase::Discard {
+            rx.discard();
+        }
+        self.left = rx.undecoded().len() + usize::from(!rx.is_empty());
+    }
+
+    /// Looks at the header of the next frame; takes control frames as a whole.
+    fn begin_frame(&mut self, rx: &mut RecvBuf, streaming: bool) -> Result<Begun, ProtocolError> {
+        let bytes = rx.undecoded();
+        let [first, second, ..] = *bytes else {
+            return Ok(Begun::Incomplete);
+        };
+        self.check_first_bytes(first, second)?;
+        let Some((header, size)) = Header::decode(bytes)? else {
+            return Ok(Begun::Incomplete);
+        };
+        if header.opcode.is_control() {
+            return self.control_frame(rx, &header, size);
+        }
+        self.begin_data_frame(&header, streaming)?;
+        self.stats.bytes_received += size as u64;
+        rx.consume(size);
+        if header.opcode == Opcode::Text
+            && header.fin
+            && !streaming
+            && rx.undecoded().len() as u64 >= header.payload_len
+            && self.delivers_messages()
+        {
+            return Ok(Begun::Event(self.whole_text(rx)));
+        }
+        if header.opcode != Opcode::Continuation {
+            self.message.streaming = streaming;
+            if !streaming {
+                rx.begin_message();
+            }
+        }
+        self.phase = Phase::Payload;
+        Ok(Begun::Payload)
+    }
+
+    /// The rules that two bytes show, but for those of [`Header::decode`].
+    fn check_first_bytes(&self, first: u8, second: u8) -> Result<(), ProtocolError> {
+        let bits = first & 0x70;
+        if bits != 0 {
+            return Err(ProtocolError::ReservedBits { bits });
+        }
+        match (self.role, second & 0x80 != 0) {
+            (Role::Server, false) => return Err(ProtocolError::UnmaskedFrame),
+            (Role::Client, true) => return Err(ProtocolError::MaskedFrame),
+            (Role::Server, true) | (Role::Client, false) => {}
+        }
+        match (Opcode::new(first & 0xf), self.message.kind) {
+            (Some(Opcode::Continuation), None) => Err(ProtocolError::UnexpectedContinuation),
+            (Some(Opcode::Text | Opcode::Binary), Some(_)) => {
+                Err(ProtocolError::InterleavedMessage)
+            }
+            (Some(Opcode::Text), None) if self.config.accepts == Accepts::Binary => {
+                Err(ProtocolError::UnacceptableText)
+            }
+            (Some(Opcode::Binary), None) if self.config.accepts == Accepts::Text => {
+                Err(ProtocolError::UnacceptableBinary)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Checks the limits and sets up the message in progress (RFC 6455 section 5.4).
+    fn begin_data_frame(&mut self, header: &Header, streaming: bool) -> Result<(), ProtocolError> {
+        let message = &mut self.message;
+        match header.opcode {
+            Opcode::Text => message.begin(MessageKind::Text),
+            Opcode::Binary => message.begin(MessageKind::Binary),
+            Opcode::Continuation | Opcode::Close | Opcode::Ping | Opcode::Pong => {}
+        }
+        let limit = self.config.max_fragments;
+        if message.fragments >= limit {
+            return Err(ProtocolError::TooManyFragments { limit });
+        }
+        message.fragments += 1;
+        let size = header.payload_len;
+        let limit = limit_of(
+            self.config.max_frame_size as u64,
+            usize::MAX as u64,
+            streaming,
+        );
+        if size > limit {
+            return Err(ProtocolError::FrameTooBig { size, limit });
+        }
+        let size = message.len.saturating_add(size);
+        let limit = limit_of(
+            self.config.max_message_size as u64,
+            usize::MAX as u64,
+            streaming,
+        );
+        if size > limit {
+            return Err(ProtocolError::MessageTooBig { size, limit });
+        }
+        message.len = size;
+        message.fin = header.fin;
+        message.frame_left = header.payload_len;
+        message.key = header.masking_key.unwrap_or(MaskingKey::new([0; 4]));
+        Ok(())
+    }
+
+    /// A text message that lies in the buffer completely: it is checked when its `&str` is made.
+    fn whole_text(&mut self, rx: &mut RecvBuf) -> Located {
+        // At most what is in the buffer.
+        let len = self.message.frame_left as usize;
+        if self.role == Role::Server {
+            unmask(&mut rx.undecoded_mut()[..len], self.message.key);
+        }
+        self.stats.bytes_received += len as u64;
+        self.end_message();
+        Located::new(Kind::UncheckedText, rx.consume(len))
+    }
+
+    /// Takes what has arrived of the payload of a data frame.
+    fn go_on_with_payload(&mut self, rx: &mut RecvBuf) -> Result<Begun, ProtocolError> {
+        let kind = self.message.kind.expect("a payload belongs to a message");
+        let arrived = rx.undecoded().len();
+        let n = usize::try_from(self.message.frame_left).map_or(arrived, |left| left.min(arrived));
+        if self.role == Role::Server {
+            unmask(&mut rx.undecoded_mut()[..n], self.message.key);
+            self.message.key = self.message.key.rotated(n);
+        }
+        self.stats.bytes_received += n as u64;
+        self.message.frame_left -= n as u64;
+        let frame_done = self.message.frame_left == 0;
+        let last = frame_done && self.message.fin;
+
+        let streaming = self.message.streaming;
+        let part = match kind {
+            MessageKind::Text => {
+                if streaming {
+                    rx.clear_text();
+                }
+                let (undecoded, text) = rx.undecoded_and_text();
+                let utf8 = &mut self.message.utf8;
+                utf8.push(&undecoded[..n], |part| text.push_str(part))
+                    .map_err(|utf8::Invalid| ProtocolError::InvalidUtf8)?;
+                if last && !utf8.is_complete() {
+                    return Err(ProtocolError::InvalidUtf8);
+                }
+                rx.consume(n);
+                Located::new(Kind::Text, 0..rx.text().len())
+            }
+            MessageKind::Binary if streaming => Located::new(Kind::Binary, rx.consume(n)),
+            MessageKind::Binary => {
+                rx.join(n);
+                let joined = if last { rx.take_joined() } else { 0..0 };
+                Located::new(Kind::Binary, joined)
+            }
+        };
+        if frame_done {
+            self.phase = Phase::Header;
+        }
+        rx.set_missing(usize::try_from(self.message.frame_left).unwrap_or(usize::MAX));
+        if last {
+            self.stats.messages_received += 1;
+            self.end_message();
+            rx.end_message();
+        } else if frame_done {
+            self.stats.other_frames_received += 1;
+        }
+
+        let deliver = last || streaming && !part.range().is_empty();
+        if deliver && self.delivers_messages() {
+            Ok(Begun::Event(part))
+        } else if frame_done {
+            Ok(Begun::Payload)
+        } else {
+            Ok(Begun::Incomplete)
+        }
+    }
+
+    fn end_message(&mut self) {
+        self.message.kind = None;
+        self.choose_phase();
+    }
+
+    /// A control frame, which may stand between the fragments of a message (section 5.5).
+    fn control_frame(
+        &mut self,
+        rx: &mut RecvBuf,
+        header: &Header,
+        size: usize,
+    ) -> Result<Begun, ProtocolError> {
+        // At most 125, `decode` has seen to that.
+        let len = header.payload_len as usize;
+        let Some(frame) = rx.undecoded_mut().get_mut(..size + len) else {
+            return Ok(Begun::Incomplete);
+        };
+        let payload = &mut frame[size..];
+        if let Some(key) = header.masking_key {
+            unmask(payload, key);
+        }
+        self.stats.bytes_received += (size + len) as u64;
+        let kind = match header.opcode {
+            Opcode::Ping => {
+                self.check_ping_rate()?;
+                self.ping_received(payload);
+                Kind::Ping
+            }
+            Opcode::Pong => {
+                self.pong_received(payload);
+                Kind::Pong
+            }
+            Opcode::Close => {
+                let close = CloseFrame::parse(payload).map_err(|error| match error {
+                    ClosePayloadError::OneByte => ProtocolError::TruncatedCloseCode,
+                    ClosePayloadError::Code(code) => ProtocolError::InvalidCloseCode(code),
+                    ClosePayloadError::Reason => ProtocolError::InvalidUtf8,
+                })?;
+                self.stats.other_frames_received += 1;
+                self.close_received(close.map(|close| close.code));
+                Kind::Close
+            }
+            Opcode::Continuation | Opcode::Text | Opcode::Binary => {
+                unreachable!("data frames do not come here")
+            }
+        };
+        rx.consume(size);
+        Ok(Begun::Event(Located::new(kind, rx.consume(len))))
+    }
+}
+
+impl super::Incoming {
+    fn begin(&mut self, kind: MessageKind) {
+        self.kind = Some(kind);
+        self.len = 0;
+        self.fragments = 0;
+        self.utf8 = utf8::Incremental::default();
+    }
+}
+
+/// The limit for lengths from the wire that a configured one means, where `largest` is the largest
+/// number that can be configured: it stands for no limit. But what is joined has to fit into half
+/// the address space, as everything that is allocated.
+fn limit_of(configured: u64, largest: u64, streaming: bool) -> u64 {
+    match (configured == largest, streaming) {
+        (true, true) => u64::MAX,
+        (_, true) => configured,
+        (_, false) => configured.min(largest / 2),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // req: F-09
+    #[test]
+    fn lengths_are_compared_before_they_are_cut_to_the_machine_word() {
+        let word = u64::from(u32::MAX);
+        assert_eq!(limit_of(1000, word, false), 1000);
+        assert_eq!(limit_of(1000, word, true), 1000);
+        // No limit: a message that is joined must fit, one that is streamed need not.
+        assert_eq!(limit_of(word, word, false), 0x7fff_ffff);
+        assert_eq!(limit_of(word, word, true), u64::MAX);
+        assert!(0x1_0000_0005 > limit_of(word, word, false));
+    }
+
+    #[test]
+    fn places_and_kinds_survive_being_packed() {
+        let kinds = [
+            Kind::Binary,
+            Kind::Text,
+            Kind::UncheckedText,
+            Kind::Ping,
+            Kind::Pong,
+            Kind::Close,
+            Kind::Failed,
+        ];
+        for kind in kinds {
+            for range in [
+                0..0,
+                0..7,
+                12_345..70_000,
+                (usize::MAX >> 4)..(usize::MAX >> 3),
+            ] {
+                let located = Located::new(kind, range.clone());
+                assert_eq!((located.kind(), located.range()), (kind, range));
+            }
+        }
+    }
+}

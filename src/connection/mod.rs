@@ -1,0 +1,286 @@
+//! The connection after its opening handshake: one state machine for both roles.
+//!
+//! The parts follow RFC 6455: [`receive`] and `frames` turn bytes into messages (sections 5 and 6.2),
+//! `send` turns messages into bytes (section 6.1), `closing` knows how a connection ends
+//! (section 7), `clock` keeps the deadlines. All of them are `impl` blocks of [`Connection`].
+
+mod clock;
+mod closing;
+mod frames;
+mod receive;
+mod send;
+
+use alloc::boxed::Box;
+use core::fmt;
+
+use crate::{
+    Accepts, Config, MessageKind, ProtocolError, Role, SendBuf, Stats, frame::MaskingKey, rng::Rng,
+    utf8,
+};
+use clock::Clock;
+use closing::Closing;
+pub use closing::{Closed, ClosedBy, State};
+use frames::Located;
+use send::WaitingPong;
+
+/// One WebSocket connection, without I/O: bytes go in, events come out, commands queue bytes.
+///
+/// It owns nothing of the peer's. Input lies in a [`RecvBuf`](crate::RecvBuf) that is lent to
+/// [`receive`](Self::receive); output waits in [`send_buf`](Self::send_buf) until it is written.
+/// The order of verbs is always *receive, clock, send, wait*; the [crate documentation](crate)
+/// shows the loop.
+///
+/// An open connection of a server that waits for input owns no heap memory, once
+/// [`SendBuf::release`] has been called. A client owns the generator of its masking keys.
+pub struct Connection {
+    // What every received message needs comes first.
+    phase: Phase,
+    role: Role,
+    /// Whether the configuration allows [`Phase::Idle`].
+    short_frames: bool,
+    /// What [`Connection::wants_read`] found and `receive` has not taken yet.
+    found: Option<Found>,
+    /// Which buffer was lent last, and whether something was left in it.
+    rx_id: usize,
+    left: usize,
+    stats: Counters,
+
+    message: Incoming,
+    /// Whether a message may be queued: open, and no message is being sent in parts.
+    may_send: bool,
+    tx: SendBuf,
+    rng: Option<Rng>,
+    waiting_pong: Option<Box<WaitingPong>>,
+    outgoing: Option<Outgoing>,
+
+    closing: Closing,
+    clock: Clock,
+    config: Config,
+    subprotocol: Option<Box<str>>,
+}
+
+/// Where in its input the connection is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// Open, between two messages, and nothing keeps a short frame from the shortest path.
+    Idle,
+    /// Before the header of a frame.
+    Header,
+    /// In the payload of a data frame.
+    Payload,
+    /// Behind a Close frame, a failure or the end of the transport: input is discarded.
+    Discard,
+}
+
+/// An event that was found but not taken, and the phase to go on with.
+#[derive(Clone, Copy, Debug)]
+struct Found {
+    located: Located,
+    phase: Phase,
+}
+
+/// The message that is being received.
+#[derive(Debug)]
+struct Incoming {
+    /// `None` between two messages.
+    kind: Option<MessageKind>,
+    /// Whether its parts are handed out as they arrive.
+    streaming: bool,
+    /// Of the frame in progress: its FIN bit, its missing payload bytes, and the key as it applies
+    /// to the next of them.
+    fin: bool,
+    frame_left: u64,
+    key: MaskingKey,
+    /// Payload bytes that the headers so far announced.
+    len: u64,
+    fragments: u32,
+    utf8: utf8::Incremental,
+}
+
+/// The message that is being sent in parts.
+#[derive(Clone, Copy, Debug)]
+struct Outgoing {
+    kind: MessageKind,
+    /// Whether a frame of it has been queued.
+    begun: bool,
+    utf8: utf8::Incremental,
+}
+
+/// The counters behind [`Stats`]: what is counted for every message is counted once.
+#[derive(Debug, Default)]
+struct Counters {
+    messages_received: u64,
+    bytes_received: u64,
+    /// Close frames, and fragments that did not complete a message.
+    other_frames_received: u64,
+    pings_received: u64,
+    pongs_received: u64,
+    messages_sent: u64,
+    /// Control frames, and fragments that did not complete a message.
+    other_frames_sent: u64,
+    pings_sent: u64,
+    /// Bytes in the send buffer that are no frames: the opening handshake.
+    preamble: u64,
+}
+
+impl Connection {
+    /// Makes the server's end of a connection whose opening handshake is done.
+    ///
+    /// [`server::Handshake`](crate::server::Handshake) makes one itself. This is for handshakes
+    /// that happened elsewhere: in a web framework, or over HTTP/2 (RFC 8441).
+    #[must_use]
+    pub fn server(config: Config) -> Self {
+        Self::new(Role::Server, config, None)
+    }
+
+    /// Makes the client's end of a connection whose opening handshake is done.
+    ///
+    /// # Panics
+    ///
+    /// If the operating system has no random bytes to give, which masking needs
+    /// (RFC 6455 section 10.3).
+    #[cfg(feature = "std")]
+    #[must_use]
+    pub fn client(config: Config) -> Self {
+        Self::client_with_seed(config, crate::rng::system_seed())
+    }
+
+    /// Makes the client's end with a given seed for its masking keys.
+    ///
+    /// For targets without an operating system and for tests. The seed must be random, secret and
+    /// fresh: who knows it can choose what bytes appear on the wire (RFC 6455 section 10.3).
+    #[must_use]
+    pub fn client_with_seed(config: Config, seed: [u8; 32]) -> Self {
+        Self::new(Role::Client, config, Some(Rng::from_seed(seed)))
+    }
+
+    fn new(role: Role, config: Config, rng: Option<Rng>) -> Self {
+        let mut connection = Self {
+            phase: Phase::Header,
+            role,
+            short_frames: config.allows_short_frames(),
+            found: None,
+            rx_id: 0,
+            left: 0,
+            stats: Counters::default(),
+            message: Incoming {
+                kind: None,
+                streaming: false,
+                fin: false,
+                frame_left: 0,
+                key: MaskingKey::new([0; 4]),
+                len: 0,
+                fragments: 0,
+                utf8: utf8::Incremental::default(),
+            },
+            may_send: true,
+            tx: SendBuf::new(),
+            rng,
+            waiting_pong: None,
+            outgoing: None,
+            closing: Closing::default(),
+            clock: Clock::default(),
+            config,
+            subprotocol: None,
+        };
+        connection.choose_phase();
+        connection
+    }
+
+    /// Puts the answer of the opening handshake in front of everything that will be sent, and
+    /// remembers what was agreed on.
+    pub(crate) fn opened_by(mut self, answer: &[u8], subprotocol: Option<&str>) -> Self {
+        self.tx.push_bytes(answer);
+        self.stats.preamble = answer.len() as u64;
+        self.subprotocol = subprotocol.map(Box::from);
+        self
+    }
+
+    /// Which end this is.
+    #[must_use]
+    pub fn role(&self) -> Role {
+        self.role
+    }
+
+    /// The subprotocol that the opening handshake agreed on (RFC 6455 section 1.9).
+    #[must_use]
+    pub fn subprotocol(&self) -> Option<&str> {
+        self.subprotocol.as_deref()
+    }
+
+    /// The bytes to write. Look again after every [`receive`](Self::receive),
+    /// [`handle_timeout`](Self::handle_timeout) and command: each can queue some.
+    pub fn send_buf(&mut self) -> &mut SendBuf {
+        self.place_waiting_pong();
+        &mut self.tx
+    }
+
+    /// Changes [`Config::max_message_size`] and [`Config::max_frame_size`], for instance after the
+    /// peer has authenticated itself. Holds from the next frame on.
+    pub fn set_max_message_size(&mut self, bytes: usize) {
+        self.config.max_message_size = bytes;
+        self.config.max_frame_size = bytes;
+        self.short_frames = self.config.allows_short_frames();
+        if self.phase == Phase::Idle || self.phase == Phase::Header {
+            self.choose_phase();
+        }
+    }
+
+    /// What the connection has seen so far.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        let counters = &self.stats;
+        Stats {
+            frames_received: counters.messages_received
+                + counters.other_frames_received
+                + counters.pings_received
+                + counters.pongs_received,
+            messages_received: counters.messages_received,
+            bytes_received: counters.bytes_received,
+            pings_received: counters.pings_received,
+            pongs_received: counters.pongs_received,
+            frames_sent: counters.messages_sent + counters.other_frames_sent,
+            messages_sent: counters.messages_sent,
+            bytes_sent: self.tx.queued() - counters.preamble,
+            pings_sent: counters.pings_sent,
+            round_trip_time: self.clock.round_trip_time(),
+            close_code_sent: self.closing.sent(),
+            close_code_received: self.closing.received(),
+        }
+    }
+
+    /// The failure that ended the connection, if the peer broke a rule. It was reported as
+    /// [`Event::Failed`](crate::Event::Failed) as well.
+    #[must_use]
+    pub fn failure(&self) -> Option<ProtocolError> {
+        self.closing.failure()
+    }
+
+    /// Sets the phase between two frames.
+    fn choose_phase(&mut self) {
+        let idle = self.short_frames && self.message.kind.is_none() && self.closing.is_open();
+        self.phase = if idle { Phase::Idle } else { Phase::Header };
+    }
+}
+
+impl Config {
+    /// Whether no rule of it can concern a short message in one frame, a ping or a pong.
+    fn allows_short_frames(&self) -> bool {
+        self.max_message_size.min(self.max_frame_size) >= 125
+            && self.max_fragments > 0
+            && self.max_pings_per_second == u32::MAX
+            && self.accepts == Accepts::Both
+            && self.auto_pong
+    }
+}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection")
+            .field("role", &self.role)
+            .field("state", &self.state())
+            .field("subprotocol", &self.subprotocol)
+            .field("send_buf", &self.tx)
+            .finish_non_exhaustive()
+    }
+}

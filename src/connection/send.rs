@@ -1,0 +1,368 @@
+//! Sending (RFC 6455 section 6.1): every command queues whole frames, so that nothing can ever get
+//! between the bytes of one.
+
+use alloc::boxed::Box;
+
+use bytes::{Buf as _, Bytes};
+
+use super::{Connection, Outgoing};
+use crate::{
+    MessageKind, PreparedMessage, SendError,
+    utf8::{self, Incremental},
+};
+
+/// How many bytes of control frames may wait before pongs replace each other.
+const MAX_CONTROL: usize = 4096;
+/// The longest payload of a control frame (RFC 6455 section 5.5).
+const MAX_CONTROL_PAYLOAD: usize = 125;
+
+const FIN: u8 = 0x80;
+const PING: u8 = 0x89;
+const PONG: u8 = 0x8a;
+
+impl MessageKind {
+    /// The first byte of a message in one frame.
+    pub(crate) const fn first_byte(self) -> u8 {
+        match self {
+            Self::Text => FIN | 0x1,
+            Self::Binary => FIN | 0x2,
+        }
+    }
+}
+
+/// The payload of the newest pong that found no room.
+#[derive(Clone, Copy)]
+pub(super) struct WaitingPong {
+    payload: [u8; MAX_CONTROL_PAYLOAD],
+    len: usize,
+}
+
+impl Connection {
+    /// Queues a text message, in one frame.
+    ///
+    /// Copies it, masked in the same pass if this is a client. Allocates only when the queue has to
+    /// grow.
+    ///
+    /// # Errors
+    ///
+    /// [`Closed`](SendError::Closed), [`MessageInProgress`](SendError::MessageInProgress) and
+    /// [`BufferFull`](SendError::BufferFull). Nothing is queued then.
+    #[inline]
+    pub fn send_text(&mut self, text: &str) -> Result<(), SendError> {
+        self.check_message()?;
+        self.push_message(MessageKind::Text, text.as_bytes());
+        Ok(())
+    }
+
+    /// Queues a binary message, in one frame.
+    ///
+    /// Cost and errors are those of [`send_text`](Self::send_text).
+    ///
+    /// # Errors
+    ///
+    /// As `send_text`.
+    #[inline]
+    pub fn send_binary(&mut self, data: &[u8]) -> Result<(), SendError> {
+        self.check_message()?;
+        self.push_message(MessageKind::Binary, data);
+        Ok(())
+    }
+
+    /// Queues a message that is held as [`Bytes`], in one frame.
+    ///
+    /// A server does not copy a payload of 8 KiB or more but chains it, to be written by a vectored
+    /// write. A client has to mask, and copies.
+    ///
+    /// # Errors
+    ///
+    /// As [`send_text`](Self::send_text), and [`InvalidUtf8`](SendError::InvalidUtf8) for text that
+    /// is none.
+    pub fn send_bytes(&mut self, kind: MessageKind, data: Bytes) -> Result<(), SendError> {
+        self.check_message()?;
+        if kind == MessageKind::Text && utf8::validate(&data).is_none() {
+            return Err(SendError::InvalidUtf8);
+        }
+        if self.rng.is_some() {
+            self.push_message(kind, &data);
+        } else {
+            self.tx.push_shared_frame(kind.first_byte(), data);
+            self.stats.messages_sent += 1;
+        }
+        Ok(())
+    }
+
+    /// Queues a message that was encoded before, for many connections.
+    ///
+    /// A server copies a small one and shares one of 8 KiB or more. A client has to mask, and
+    /// copies.
+    ///
+    /// # Errors
+    ///
+    /// As [`send_text`](Self::send_text).
+    pub fn send_prepared(&mut self, message: &PreparedMessage) -> Result<(), SendError> {
+        self.check_message()?;
+        if self.rng.is_some() {
+            self.push_message(message.kind(), message.payload());
+        } else {
+            self.tx.push_encoded(message.frame());
+            self.stats.messages_sent += 1;
+        }
+        Ok(())
+    }
+
+    /// Begins a message that is sent in parts, each of them a frame (RFC 6455 section 5.4).
+    ///
+    /// Until [`finish_message`](Self::finish_message) no other message can be sent; pings, pongs
+    /// and a Close frame can, between the parts.
+    ///
+    /// # Errors
+    ///
+    /// [`Closed`](SendError::Closed) and [`MessageInProgress`](SendError::MessageInProgress).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bytes::Buf;
+    /// use framewire::{Config, Connection, MessageKind};
+    ///
+    /// let mut conn = Connection::server(Config::new());
+    /// conn.start_message(MessageKind::Text)?;
+    /// conn.send_part(b"Hel")?;
+    /// conn.finish_message(b"lo")?;
+    /// assert_eq!(conn.send_buf().chunk(), b"\x01\x03Hel\x80\x02lo");
+    /// # Ok::<(), framewire::SendError>(())
+    /// ```
+    pub fn start_message(&mut self, kind: MessageKind) -> Result<(), SendError> {
+        self.check_order()?;
+        self.outgoing = Some(Outgoing {
+            kind,
+            begun: false,
+            utf8: Incremental::default(),
+        });
+        self.may_send = false;
+        Ok(())
+    }
+
+    /// Queues a part of the message that [`start_message`](Self::start_message) began. A part of a
+    /// text may end inside a character. An empty part queues nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`Closed`](SendError::Closed), [`NoMessage`](SendError::NoMessage),
+    /// [`BufferFull`](SendError::BufferFull), and [`InvalidUtf8`](SendError::InvalidUtf8) if the
+    /// part can't continue the text. The part can be given again, or another in its place.
+    pub fn send_part(&mut self, part: &[u8]) -> Result<(), SendError> {
+        let outgoing = self.check_part(part)?;
+        if part.is_empty() {
+            return Ok(());
+        }
+        self.push_frame(outgoing.first_byte(), part);
+        self.stats.other_frames_sent += 1;
+        self.outgoing = Some(Outgoing {
+            begun: true,
+            ..outgoing
+        });
+        Ok(())
+    }
+
+    /// Queues the last part, which may be empty, and ends the message.
+    ///
+    /// # Errors
+    ///
+    /// As [`send_part`](Self::send_part), and [`InvalidUtf8`](SendError::InvalidUtf8) if the text
+    /// ends inside a character. The message stays in progress then.
+    pub fn finish_message(&mut self, part: &[u8]) -> Result<(), SendError> {
+        let outgoing = self.check_part(part)?;
+        if !outgoing.utf8.is_complete() {
+            return Err(SendError::InvalidUtf8);
+        }
+        self.push_frame(FIN | outgoing.first_byte(), part);
+        self.stats.messages_sent += 1;
+        self.outgoing = None;
+        self.may_send = true;
+        Ok(())
+    }
+
+    /// Queues a ping (RFC 6455 section 5.5.2). The pong is reported as
+    /// [`Event::Pong`](crate::Event::Pong).
+    ///
+    /// # Errors
+    ///
+    /// [`Closed`](SendError::Closed), [`BufferFull`](SendError::BufferFull), and
+    /// [`ControlTooLong`](SendError::ControlTooLong) for more than 125 bytes.
+    pub fn send_ping(&mut self, payload: &[u8]) -> Result<(), SendError> {
+        self.check_control(payload)?;
+        self.push_ping(payload);
+        Ok(())
+    }
+
+    /// Queues a pong (RFC 6455 section 5.5.3): unasked as a sign of life, or as the answer to a
+    /// ping where [`Config::auto_pong`](crate::Config::auto_pong) is off.
+    ///
+    /// # Errors
+    ///
+    /// As [`send_ping`](Self::send_ping).
+    pub fn send_pong(&mut self, payload: &[u8]) -> Result<(), SendError> {
+        self.check_control(payload)?;
+        self.push_control(PONG, payload);
+        Ok(())
+    }
+
+    /// Whether a message may be queued now.
+    #[inline]
+    fn check_message(&mut self) -> Result<(), SendError> {
+        if self.may_send && self.waiting_pong.is_none() && self.has_room() {
+            return Ok(());
+        }
+        self.check_order()?;
+        self.check_room()
+    }
+
+    /// Whether the order of messages allows another one.
+    fn check_order(&mut self) -> Result<(), SendError> {
+        self.check_open()?;
+        if self.outgoing.is_some() {
+            Err(SendError::MessageInProgress)
+        } else {
+            Ok(())
+        }
+    }
+
+    fn check_open(&self) -> Result<(), SendError> {
+        if self.closing.is_open() {
+            Ok(())
+        } else {
+            Err(SendError::Closed)
+        }
+    }
+
+    #[inline]
+    fn has_room(&self) -> bool {
+        // At least one byte is allowed: a bound of zero must not refuse everything for ever.
+        self.tx.is_empty() || self.tx.remaining() < self.config.max_queued
+    }
+
+    /// Whether the bound leaves room; places a waiting pong, which goes ahead of what comes now.
+    fn check_room(&mut self) -> Result<(), SendError> {
+        if !self.has_room() {
+            return Err(SendError::BufferFull {
+                queued: self.tx.remaining(),
+            });
+        }
+        if let Some(pong) = self.waiting_pong.take() {
+            self.push_control(PONG, &pong.payload[..pong.len]);
+        }
+        Ok(())
+    }
+
+    fn check_control(&mut self, payload: &[u8]) -> Result<(), SendError> {
+        self.check_open()?;
+        if payload.len() > MAX_CONTROL_PAYLOAD {
+            return Err(SendError::ControlTooLong {
+                size: payload.len(),
+            });
+        }
+        self.check_room()
+    }
+
+    /// The state of the message in progress as it is with `part`.
+    fn check_part(&mut self, part: &[u8]) -> Result<Outgoing, SendError> {
+        self.check_open()?;
+        let mut outgoing = self.outgoing.ok_or(SendError::NoMessage)?;
+        if outgoing.kind == MessageKind::Text {
+            let checked = outgoing.utf8.push(part, |_| ());
+            checked.map_err(|utf8::Invalid| SendError::InvalidUtf8)?;
+        }
+        self.check_room()?;
+        Ok(outgoing)
+    }
+
+    #[inline]
+    fn push_message(&mut self, kind: MessageKind, payload: &[u8]) {
+        self.push_frame(kind.first_byte(), payload);
+        self.stats.messages_sent += 1;
+    }
+
+    /// Queues a frame; a client draws a fresh key for it, now that its payload is fixed
+    /// (RFC 6455 sections 5.3 and 10.3).
+    #[inline]
+    fn push_frame(&mut self, first: u8, payload: &[u8]) {
+        match &mut self.rng {
+            None => self.tx.push_frame(first, payload, None),
+            Some(rng) => self.tx.push_frame(first, payload, Some(rng.masking_key())),
+        }
+    }
+
+    pub(super) fn push_ping(&mut self, payload: &[u8]) {
+        self.push_control(PING, payload);
+        self.stats.pings_sent += 1;
+    }
+
+    #[inline]
+    pub(super) fn push_control(&mut self, first: u8, payload: &[u8]) {
+        let before = self.tx.remaining();
+        self.push_frame(first, payload);
+        self.tx.count_as_control(before);
+        self.stats.other_frames_sent += 1;
+    }
+
+    /// Answers a ping (RFC 6455 section 5.5.2). Pongs wait in order as long as they are few; from
+    /// then on the newest replaces the one before it (section 5.5.3), so that a peer that pings but
+    /// does not read can't make the queue grow.
+    #[inline]
+    pub(super) fn ping_received(&mut self, payload: &[u8]) {
+        self.stats.pings_received += 1;
+        if !self.config.auto_pong || !self.closing.is_open() {
+            return;
+        }
+        self.place_waiting_pong();
+        if self.waiting_pong.is_none() && self.has_control_room(payload.len()) {
+            self.push_control(PONG, payload);
+        } else {
+            self.let_pong_wait(payload);
+        }
+    }
+
+    #[cold]
+    fn let_pong_wait(&mut self, payload: &[u8]) {
+        let pong = self.waiting_pong.get_or_insert_with(|| {
+            Box::new(WaitingPong {
+                payload: [0; MAX_CONTROL_PAYLOAD],
+                len: 0,
+            })
+        });
+        pong.payload[..payload.len()].copy_from_slice(payload);
+        pong.len = payload.len();
+    }
+
+    /// Queues the waiting pong if there is room for it by now.
+    #[inline]
+    pub(super) fn place_waiting_pong(&mut self) {
+        let Some(pong) = &self.waiting_pong else {
+            return;
+        };
+        if self.has_control_room(pong.len)
+            && let Some(pong) = self.waiting_pong.take()
+        {
+            self.push_control(PONG, &pong.payload[..pong.len]);
+        }
+    }
+
+    fn has_control_room(&self, payload: usize) -> bool {
+        self.tx.control_len() + MAX_CONTROL_HEADER + payload <= MAX_CONTROL
+    }
+}
+
+/// Two bytes and a masking key.
+const MAX_CONTROL_HEADER: usize = 6;
+
+impl Outgoing {
+    /// The first byte of its next frame, without FIN: its opcode, or that of a continuation.
+    fn first_byte(self) -> u8 {
+        if self.begun {
+            0
+        } else {
+            self.kind.first_byte() & !FIN
+        }
+    }
+}
