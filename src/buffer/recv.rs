@@ -15,7 +15,10 @@ const LEAST_READ: usize = USUAL_READ / 2;
 const LARGE_FRAME: usize = 16 * 1024;
 /// Larger reads bring nothing.
 const MAX_READ: usize = 256 * 1024;
-/// Reads into an empty buffer start at a cache line: copies to a misaligned target are slower.
+/// As many bytes are moved to have the next read start at a cache line: that costs less than
+/// copying the read to a misaligned target does.
+const CHEAP_MOVE: usize = 4096;
+/// The slack that all storage has for that alignment.
 const CACHE_LINE: usize = 64;
 
 /// The bytes that a transport has delivered and a [`Connection`](crate::Connection) has not used
@@ -182,46 +185,36 @@ impl RecvBuf {
     /// Makes room for `least` bytes behind `end`; where storage has to grow, for `preferred`.
     fn reserve(&mut self, least: usize, preferred: usize) {
         let held = self.held();
-        if held == 0 {
-            self.start_at_cache_line();
-        }
-        if self.storage.len() - self.end >= least {
-            return;
-        }
-        // Moving is paid for by the bytes that were used up since the last time.
         let first = if self.message == self.joined {
             self.start
         } else {
             self.message
         };
-        if first >= held && self.storage.len() - held >= least {
+        let fits = self.storage.len() - self.end >= least;
+        if fits && (first < held || held > CHEAP_MOVE) {
+            return;
+        }
+        // Moving is paid for by the bytes that were used up since the last time.
+        if first >= held && self.storage.len() >= CACHE_LINE + held + least {
             self.move_to_front();
-        } else {
+        } else if !fits {
             self.grow(preferred);
         }
     }
 
-    /// Places an empty buffer: everything at its first cache line.
-    fn start_at_cache_line(&mut self) {
-        let aligned = self
-            .storage
-            .as_ptr()
-            .align_offset(CACHE_LINE)
-            .min(self.storage.len());
-        (self.start, self.end) = (aligned, aligned);
-        (self.message, self.joined) = (aligned, aligned);
-    }
-
     /// Moves the message in progress and the undecoded bytes to the front.
     fn move_to_front(&mut self) {
-        let joined = self.joined - self.message;
-        self.storage.copy_within(self.message..self.joined, 0);
-        self.storage.copy_within(self.start..self.end, joined);
-        self.are_at_front();
+        let (joined, undecoded) = (self.message..self.joined, self.start..self.end);
+        let front = self.front(self.held());
+        let middle = front + joined.len();
+        self.storage.copy_within(joined.clone(), front);
+        self.storage.copy_within(undecoded.clone(), middle);
+        self.were_moved(front, joined.len(), undecoded.len());
     }
 
     /// Moves both to larger storage, with room for `n` bytes or for as many as are held, so that
     /// growing is rare; but the rest of a large frame is room enough.
+    #[inline(never)]
     fn grow(&mut self, n: usize) {
         let held = self.held();
         let doubled = if self.missing == 0 {
@@ -231,21 +224,27 @@ impl RecvBuf {
         };
         let mut storage = Vec::new();
         storage.reserve_exact(CACHE_LINE + held + n.max(doubled));
-        storage.extend_from_slice(&self.storage[self.message..self.joined]);
-        storage.extend_from_slice(&self.storage[self.start..self.end]);
         storage.resize(storage.capacity(), 0);
-        self.storage = storage;
-        self.are_at_front();
-        if held == 0 {
-            self.start_at_cache_line();
-        }
+        let old = core::mem::replace(&mut self.storage, storage);
+        let (joined, undecoded) = (&old[self.message..self.joined], &old[self.start..self.end]);
+        let front = self.front(held);
+        let middle = front + joined.len();
+        self.storage[front..middle].copy_from_slice(joined);
+        self.storage[middle..front + held].copy_from_slice(undecoded);
+        self.were_moved(front, joined.len(), undecoded.len());
     }
 
-    /// Corrects the places after both parts were moved to the front, one behind the other.
-    fn are_at_front(&mut self) {
-        let (joined, undecoded) = (self.joined - self.message, self.end - self.start);
-        (self.message, self.joined) = (0, joined);
-        (self.start, self.end) = (joined, joined + undecoded);
+    /// Where `held` bytes belong so that what is read behind them starts at a cache line.
+    fn front(&self, held: usize) -> usize {
+        let aligned = self.storage.as_ptr().align_offset(CACHE_LINE) % CACHE_LINE;
+        let front = (aligned + CACHE_LINE - held % CACHE_LINE) % CACHE_LINE;
+        front.min(self.storage.len())
+    }
+
+    /// Corrects the places after both parts were moved to `front`, one behind the other.
+    fn were_moved(&mut self, front: usize, joined: usize, undecoded: usize) {
+        (self.message, self.joined) = (front, front + joined);
+        (self.start, self.end) = (front + joined, front + joined + undecoded);
     }
 }
 

@@ -128,6 +128,7 @@ impl SendBuf {
     }
 
     /// How many bytes were ever queued.
+    #[inline]
     pub(crate) fn queued(&self) -> u64 {
         self.taken + self.remaining() as u64
     }
@@ -143,12 +144,11 @@ impl SendBuf {
         }
     }
 
-    /// Takes the bytes queued since `before`, a value of `remaining`, as those of control frames.
+    /// Tells how many bytes of control frames wait, after one was queued.
     #[inline]
-    pub(crate) fn count_as_control(&mut self, before: usize) {
-        let now = self.remaining();
-        self.control = self.control_len() + (now - before);
-        self.control_end = self.taken + now as u64;
+    pub(crate) fn set_control_len(&mut self, bytes: usize) {
+        self.control = bytes;
+        self.control_end = self.queued();
     }
 
     /// Queues a frame. `first` is the first byte of its header.

@@ -89,7 +89,12 @@ impl Connection {
         );
         let located = loop {
             let begun = match self.phase {
-                Phase::Idle | Phase::Header => self.begin_frame(rx, streaming),
+                Phase::Idle | Phase::Header => {
+                    if let Some(located) = self.whole_message(rx, streaming) {
+                        break Some(located);
+                    }
+                    self.begin_frame(rx, streaming)
+                }
                 Phase::Payload => self.go_on_with_payload(rx),
                 Phase::Discard => break None,
             };
@@ -124,6 +129,68 @@ impl Connection {
         self.left = rx.undecoded().len() + usize::from(!rx.is_empty());
     }
 
+    /// Takes a message in one frame that lies in the buffer completely, if nothing at all is wrong
+    /// with it. Everything that is gets `None` here and its error from the steps below.
+    #[inline]
+    fn whole_message(&mut self, rx: &mut RecvBuf, streaming: bool) -> Option<Located> {
+        if self.message.kind.is_some() || streaming || !self.delivers_messages() {
+            return None;
+        }
+        let bytes = rx.undecoded();
+        let [first, second, rest @ ..] = bytes else {
+            return None;
+        };
+        let (kind, accepted) = match first {
+            0x81 => (Kind::UncheckedText, self.config.accepts != Accepts::Binary),
+            0x82 => (Kind::Binary, self.config.accepts != Accepts::Text),
+            _ => return None,
+        };
+        // With the wrong mask bit this comes out as 128 and more.
+        let short = match self.role {
+            Role::Server => second ^ 0x80,
+            Role::Client => *second,
+        };
+        let (len, rest) = match short {
+            0..126 => (usize::from(short), rest),
+            126 => {
+                let (len, rest) = rest.split_first_chunk()?;
+                (usize::from(u16::from_be_bytes(*len)), rest)
+            }
+            127 => {
+                let (len, rest) = rest.split_first_chunk()?;
+                (usize::try_from(u64::from_be_bytes(*len)).ok()?, rest)
+            }
+            128.. => return None,
+        };
+        let shortest = [0, 126, 0x1_0000][usize::from(short.saturating_sub(125))];
+        let (key, rest) = match self.role {
+            Role::Server => {
+                let (key, rest) = rest.split_first_chunk()?;
+                (Some(MaskingKey::new(*key)), rest)
+            }
+            Role::Client => (None, rest),
+        };
+        let config = &self.config;
+        let limit = config.max_frame_size.min(config.max_message_size);
+        if len < shortest
+            || len > rest.len()
+            || len > limit
+            || !accepted
+            || config.max_fragments == 0
+        {
+            return None;
+        }
+        let header = bytes.len() - rest.len();
+        rx.consume(header);
+        if let Some(key) = key {
+            unmask(&mut rx.undecoded_mut()[..len], key);
+        }
+        self.stats.bytes_received += (header + len) as u64;
+        self.stats.messages_received += 1;
+        self.message.fin = true;
+        Some(Located::new(kind, rx.consume(len)))
+    }
+
     /// Looks at the header of the next frame; takes control frames as a whole.
     fn begin_frame(&mut self, rx: &mut RecvBuf, streaming: bool) -> Result<Begun, ProtocolError> {
         let bytes = rx.undecoded();
@@ -140,14 +207,6 @@ impl Connection {
         self.begin_data_frame(&header, streaming)?;
         self.stats.bytes_received += size as u64;
         rx.consume(size);
-        if header.opcode == Opcode::Text
-            && header.fin
-            && !streaming
-            && rx.undecoded().len() as u64 >= header.payload_len
-            && self.delivers_messages()
-        {
-            return Ok(Begun::Event(self.whole_text(rx)));
-        }
         if header.opcode != Opcode::Continuation {
             self.message.streaming = streaming;
             if !streaming {
@@ -220,18 +279,6 @@ impl Connection {
         message.frame_left = header.payload_len;
         message.key = header.masking_key.unwrap_or(MaskingKey::new([0; 4]));
         Ok(())
-    }
-
-    /// A text message that lies in the buffer completely: it is checked when its `&str` is made.
-    fn whole_text(&mut self, rx: &mut RecvBuf) -> Located {
-        // At most what is in the buffer.
-        let len = self.message.frame_left as usize;
-        if self.role == Role::Server {
-            unmask(&mut rx.undecoded_mut()[..len], self.message.key);
-        }
-        self.stats.bytes_received += len as u64;
-        self.end_message();
-        Located::new(Kind::UncheckedText, rx.consume(len))
     }
 
     /// Takes what has arrived of the payload of a data frame.

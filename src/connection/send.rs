@@ -300,9 +300,10 @@ impl Connection {
 
     #[inline]
     pub(super) fn push_control(&mut self, first: u8, payload: &[u8]) {
-        let before = self.tx.remaining();
+        let waiting = self.tx.control_len();
         self.push_frame(first, payload);
-        self.tx.count_as_control(before);
+        self.tx
+            .set_control_len(waiting + MAX_CONTROL_HEADER + payload.len());
         self.stats.other_frames_sent += 1;
     }
 

@@ -53,11 +53,6 @@ impl MaskingKey {
     fn u64(self) -> u64 {
         u64::from(self.u32()) * 0x1_0000_0001
     }
-
-    #[inline]
-    fn u128(self) -> u128 {
-        u128::from(self.u64()) << 64 | u128::from(self.u64())
-    }
 }
 
 impl core::fmt::Debug for MaskingKey {
@@ -82,11 +77,11 @@ pub(crate) fn unmask_short(payload: &mut [u8], key: MaskingKey) {
     let len = payload.len();
     if len >= 16 {
         let last = payload.last_chunk::<16>().copied().unwrap_or_default();
-        let last = u128::from_le_bytes(last) ^ key.rotated(len).u128();
+        let last = xor(last, key.rotated(len));
         for word in payload.as_chunks_mut::<16>().0 {
-            *word = (u128::from_le_bytes(*word) ^ key.u128()).to_le_bytes();
+            *word = xor(*word, key);
         }
-        store_last(payload, last.to_le_bytes());
+        store_last(payload, last);
     } else if len >= 8 {
         let first = payload.first_chunk::<8>().copied().unwrap_or_default();
         let last = payload.last_chunk::<8>().copied().unwrap_or_default();
@@ -110,6 +105,15 @@ pub(crate) fn unmask_short(payload: &mut [u8], key: MaskingKey) {
             *byte ^= key;
         }
     }
+}
+
+/// One vector instruction, where `u128` or two `u64` would become two scalar ones.
+#[inline]
+fn xor(mut word: [u8; 16], key: MaskingKey) -> [u8; 16] {
+    for part in word.as_chunks_mut::<4>().0 {
+        *part = (u32::from_le_bytes(*part) ^ key.u32()).to_le_bytes();
+    }
+    word
 }
 
 #[inline]
