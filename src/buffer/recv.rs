@@ -198,7 +198,7 @@ impl RecvBuf {
         if first >= held && self.storage.len() >= CACHE_LINE + held + least {
             self.move_to_front();
         } else if !fits {
-            self.grow(preferred);
+            self.grow(least, preferred);
         }
     }
 
@@ -212,18 +212,19 @@ impl RecvBuf {
         self.were_moved(front, joined.len(), undecoded.len());
     }
 
-    /// Moves both to larger storage, with room for `n` bytes or for as many as are held, so that
-    /// growing is rare; but the rest of a large frame is room enough.
+    /// Moves both to larger storage, with room for `preferred` bytes and for as many as are held, so
+    /// that growing is rare; but the rest of a large frame is room enough.
     #[inline(never)]
-    fn grow(&mut self, n: usize) {
+    fn grow(&mut self, least: usize, preferred: usize) {
         let held = self.held();
-        let doubled = if self.missing == 0 {
-            held
+        let most = if self.missing == 0 {
+            usize::MAX
         } else {
-            held.min(self.missing)
+            self.missing
         };
+        let room = preferred.max(held).min(most).max(least);
         let mut storage = Vec::new();
-        storage.reserve_exact(CACHE_LINE + held + n.max(doubled));
+        storage.reserve_exact(CACHE_LINE + held + room);
         storage.resize(storage.capacity(), 0);
         let old = core::mem::replace(&mut self.storage, storage);
         let (joined, undecoded) = (&old[self.message..self.joined], &old[self.start..self.end]);

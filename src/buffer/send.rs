@@ -154,31 +154,44 @@ impl SendBuf {
     /// Queues a frame. `first` is the first byte of its header.
     #[inline]
     pub(crate) fn push_frame(&mut self, first: u8, payload: &[u8], key: Option<MaskingKey>) {
-        let len = payload.len();
-        match key {
-            None => {
-                if len < 126
-                    && let Some([b0, b1, body @ ..]) = self.spare(2 + len)
-                {
-                    (*b0, *b1) = (first, len as u8);
-                    body.copy_from_slice(payload);
-                    self.end += 2 + len;
-                    return;
-                }
-            }
-            Some(key) => {
-                if len < 126
-                    && let Some([b0, b1, k0, k1, k2, k3, body @ ..]) = self.spare(6 + len)
-                {
-                    (*b0, *b1) = (first, 0x80 | len as u8);
-                    [*k0, *k1, *k2, *k3] = key.get();
-                    copy_masked(body, payload, key);
-                    self.end += 6 + len;
-                    return;
-                }
-            }
+        let pushed = match key {
+            None => self.push_short_frame(first, payload),
+            Some(key) => self.push_short_masked_frame(first, payload, key),
+        };
+        if pushed.is_none() {
+            self.push_any_frame(first, payload, key);
         }
-        self.push_any_frame(first, payload, key);
+    }
+
+    /// The shortest path: a payload of up to 125 bytes, with room for it. `None`: not here.
+    #[inline]
+    fn push_short_frame(&mut self, first: u8, payload: &[u8]) -> Option<()> {
+        let len = short_len(payload)?;
+        let [b0, b1, body @ ..] = self.spare(2 + payload.len())? else {
+            return None;
+        };
+        (*b0, *b1) = (first, len);
+        body.copy_from_slice(payload);
+        self.end += 2 + payload.len();
+        Some(())
+    }
+
+    #[inline]
+    fn push_short_masked_frame(
+        &mut self,
+        first: u8,
+        payload: &[u8],
+        key: MaskingKey,
+    ) -> Option<()> {
+        let len = short_len(payload)?;
+        let [b0, b1, k0, k1, k2, k3, body @ ..] = self.spare(6 + payload.len())? else {
+            return None;
+        };
+        (*b0, *b1) = (first, 0x80 | len);
+        [*k0, *k1, *k2, *k3] = key.get();
+        copy_masked(body, payload, key);
+        self.end += 6 + payload.len();
+        Some(())
     }
 
     /// The next `n` bytes of storage, if there are as many.
@@ -264,6 +277,12 @@ impl SendBuf {
             self.storage.resize(self.storage.capacity(), 0);
         }
     }
+}
+
+/// The length of a payload that needs no extended one.
+#[inline]
+fn short_len(payload: &[u8]) -> Option<u8> {
+    u8::try_from(payload.len()).ok().filter(|len| *len < 126)
 }
 
 impl Buf for SendBuf {

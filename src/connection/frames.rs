@@ -75,9 +75,19 @@ enum Begun {
 }
 
 impl Connection {
-    /// Goes on until an event is found or the input is used up.
+    /// Finds the next event of any kind. Small, for the sake of the messages of 126 bytes and more
+    /// that come through here.
     #[inline(never)]
     pub(super) fn step(&mut self, rx: &mut RecvBuf, streaming: bool) -> Option<Located> {
+        if !streaming && let Some(located) = self.whole_message(rx) {
+            return Some(located);
+        }
+        self.step_by_step(rx, streaming)
+    }
+
+    /// Goes on until an event is found or the input is used up.
+    #[inline(never)]
+    fn step_by_step(&mut self, rx: &mut RecvBuf, streaming: bool) -> Option<Located> {
         if let Some(found) = self.found.take() {
             self.phase = found.phase;
             self.note_left(rx);
@@ -89,12 +99,7 @@ impl Connection {
         );
         let located = loop {
             let begun = match self.phase {
-                Phase::Idle | Phase::Header => {
-                    if let Some(located) = self.whole_message(rx, streaming) {
-                        break Some(located);
-                    }
-                    self.begin_frame(rx, streaming)
-                }
+                Phase::Idle | Phase::Header => self.begin_frame(rx, streaming),
                 Phase::Payload => self.go_on_with_payload(rx),
                 Phase::Discard => break None,
             };
@@ -132,8 +137,10 @@ impl Connection {
     /// Takes a message in one frame that lies in the buffer completely, if nothing at all is wrong
     /// with it. Everything that is gets `None` here and its error from the steps below.
     #[inline]
-    fn whole_message(&mut self, rx: &mut RecvBuf, streaming: bool) -> Option<Located> {
-        if self.message.kind.is_some() || streaming || !self.delivers_messages() {
+    fn whole_message(&mut self, rx: &mut RecvBuf) -> Option<Located> {
+        let between = self.phase == Phase::Idle
+            || self.phase == Phase::Header && self.message.kind.is_none() && self.found.is_none();
+        if !between || !self.delivers_messages() {
             return None;
         }
         let bytes = rx.undecoded();
@@ -162,7 +169,7 @@ impl Connection {
             }
             128.. => return None,
         };
-        let shortest = [0, 126, 0x1_0000][usize::from(short.saturating_sub(125))];
+        let minimal = short < 126 || len > if short == 126 { 125 } else { 0xffff };
         let (key, rest) = match self.role {
             Role::Server => {
                 let (key, rest) = rest.split_first_chunk()?;
@@ -171,13 +178,11 @@ impl Connection {
             Role::Client => (None, rest),
         };
         let config = &self.config;
-        let limit = config.max_frame_size.min(config.max_message_size);
-        if len < shortest
-            || len > rest.len()
-            || len > limit
-            || !accepted
-            || config.max_fragments == 0
-        {
+        let most = rest
+            .len()
+            .min(config.max_frame_size)
+            .min(config.max_message_size);
+        if !minimal || len > most || !accepted || config.max_fragments == 0 {
             return None;
         }
         let header = bytes.len() - rest.len();
@@ -185,10 +190,12 @@ impl Connection {
         if let Some(key) = key {
             unmask(&mut rx.undecoded_mut()[..len], key);
         }
+        let message = rx.consume(len);
+        self.left = rx.undecoded().len();
         self.stats.bytes_received += (header + len) as u64;
         self.stats.messages_received += 1;
         self.message.fin = true;
-        Some(Located::new(kind, rx.consume(len)))
+        Some(Located::new(kind, message))
     }
 
     /// Looks at the header of the next frame; takes control frames as a whole.
@@ -288,7 +295,7 @@ impl Connection {
         let n = usize::try_from(self.message.frame_left).map_or(arrived, |left| left.min(arrived));
         if self.role == Role::Server {
             unmask(&mut rx.undecoded_mut()[..n], self.message.key);
-            self.message.key = self.message.key.rotated(n);
+            self.message.key = self.message.key.rotated(n as u64);
         }
         self.stats.bytes_received += n as u64;
         self.message.frame_left -= n as u64;
@@ -352,8 +359,7 @@ impl Connection {
         header: &Header,
         size: usize,
     ) -> Result<Begun, ProtocolError> {
-        // At most 125, `decode` has seen to that.
-        let len = header.payload_len as usize;
+        let len = usize::try_from(header.payload_len).expect("`decode` has seen to at most 125");
         let Some(frame) = rx.undecoded_mut().get_mut(..size + len) else {
             return Ok(Begun::Incomplete);
         };

@@ -67,10 +67,10 @@ impl Connection {
     #[inline]
     pub fn receive<'b>(&mut self, rx: &'b mut RecvBuf) -> Option<Event<'b>> {
         self.check_buffer(rx);
-        if self.phase == Phase::Idle {
-            if let Some((kind, header, len)) = self.short_frame(rx.undecoded()) {
-                return Some(self.short_event(rx, kind, header, len));
-            }
+        if self.phase == Phase::Idle
+            && let Some((kind, header, len)) = self.short_frame(rx.undecoded())
+        {
+            return Some(self.short_event(rx, kind, header, len));
         }
         let located = self.step(rx, false)?;
         Some(self.event(rx, located))

@@ -219,7 +219,7 @@ impl Connection {
     }
 
     /// Whether the order of messages allows another one.
-    fn check_order(&mut self) -> Result<(), SendError> {
+    fn check_order(&self) -> Result<(), SendError> {
         self.check_open()?;
         if self.outgoing.is_some() {
             Err(SendError::MessageInProgress)

@@ -1,5 +1,7 @@
 //! The frame header (RFC 6455 section 5.2): from bytes and to bytes, nothing else.
 
+#![warn(clippy::indexing_slicing)]
+
 use thiserror::Error;
 
 use super::MaskingKey;
@@ -191,6 +193,7 @@ pub struct EncodedHeader {
     len: usize,
 }
 
+#[expect(clippy::indexing_slicing, reason = "our own parts, 14 bytes at most")]
 impl EncodedHeader {
     /// A header with this first byte and the shortest form of the length.
     pub(crate) fn new(first: u8, len: u64, masking_key: Option<MaskingKey>) -> Self {
@@ -226,12 +229,14 @@ impl EncodedHeader {
 impl core::ops::Deref for EncodedHeader {
     type Target = [u8];
 
+    #[expect(clippy::indexing_slicing, reason = "never longer than the array")]
     fn deref(&self) -> &[u8] {
         &self.bytes[..self.len]
     }
 }
 
 #[cfg(test)]
+#[expect(clippy::indexing_slicing, reason = "a test may panic")]
 mod tests {
     use std::vec::Vec;
 
