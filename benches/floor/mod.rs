@@ -7,8 +7,8 @@
 use std::hint::black_box;
 
 /// One buffer, filled window by window.
-#[derive(Default)]
-pub struct Floor {
+#[derive(Debug, Default)]
+pub(crate) struct Floor {
     buffer: Vec<u8>,
     start: usize,
     end: usize,
@@ -20,7 +20,7 @@ const CACHE_LINE: usize = 64;
 impl Floor {
     /// Copies `window` behind what is left and hands every complete payload to `message`, with the
     /// opcode. What is incomplete stays.
-    pub fn decode(&mut self, window: &[u8], mut message: impl FnMut(u8, &[u8])) {
+    pub(crate) fn decode(&mut self, window: &[u8], mut message: impl FnMut(u8, &[u8])) {
         let held = self.end - self.start;
         if self.buffer.len() < CACHE_LINE + held + window.len() {
             self.buffer
