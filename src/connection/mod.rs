@@ -7,6 +7,7 @@
 mod clock;
 mod closing;
 mod frames;
+mod located;
 mod receive;
 mod send;
 
@@ -20,7 +21,7 @@ use crate::{
 use clock::Clock;
 use closing::Closing;
 pub use closing::{Closed, ClosedBy, State};
-use frames::Located;
+use located::Located;
 use send::WaitingPong;
 
 /// One WebSocket connection, without I/O: bytes go in, events come out, commands queue bytes.

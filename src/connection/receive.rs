@@ -9,7 +9,10 @@
 //! larger, a struct with a one-byte tag say, the caller reads by wide loads what was just written
 //! by narrow stores: a failed store forward on every message, which costs more than the rest of it.
 
-use super::{Connection, Found, Phase, frames::Kind, frames::Located};
+use super::{
+    Connection, Found, Phase,
+    located::{Kind, Located},
+};
 use crate::{
     CloseFrame, Event, PartEvent, ProtocolError, RecvBuf, Role,
     frame::{MaskingKey, unmask_short},
