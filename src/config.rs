@@ -152,8 +152,8 @@ impl Config {
     /// [`SendError::BufferFull`](crate::SendError::BufferFull). 1 MiB by default.
     ///
     /// The test is made before a message is queued, so that a message of any size passes an empty
-    /// queue: the peak is this bound and one message. Pings, pongs and Close frames are not
-    /// refused; their sum has a bound of its own.
+    /// queue: the peak is this bound and one message. Close frames and the connection's own answers
+    /// to pings are never refused; the latter have a bound of their own, 4 KiB.
     #[must_use]
     pub const fn max_queued(mut self, bytes: usize) -> Self {
         self.max_queued = bytes;

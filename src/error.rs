@@ -152,7 +152,6 @@ pub enum SendError {
 /// (RFC 6455 section 7.1.5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("the transport ended without a closing handshake")]
-#[non_exhaustive]
 pub struct UnexpectedEof;
 
 /// A deadline has passed. Nothing is left to be done but to drop the transport.

@@ -6,8 +6,8 @@ use crate::CloseCode;
 
 /// What a connection has seen so far, from [`Connection::stats`](crate::Connection::stats).
 ///
-/// Bytes are those of frames on the wire, headers included. Received bytes count when the
-/// connection has looked at them, sent ones when they are queued.
+/// Bytes are those of frames on the wire, headers included. A received frame counts when it is
+/// complete and has broken no rule, a sent one when it is queued.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stats {

@@ -247,6 +247,8 @@ impl SendBuf {
 
     /// Drops everything that waits.
     pub(crate) fn clear(&mut self) {
+        // They were queued, and stay counted as such.
+        self.taken += self.remaining() as u64;
         self.chained.clear();
         (self.chained_len, self.start, self.end) = (0, 0, 0);
     }

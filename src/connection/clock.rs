@@ -54,6 +54,9 @@ pub(super) struct Clock {
     messages: u64,
     /// Bytes that were received when `keepalive` was armed.
     received: u64,
+    /// How much of a frame was there then, and how much of its payload was missing.
+    left: usize,
+    missing: u64,
     /// Whether `keepalive` is the time the peer has to answer a ping.
     pinged: bool,
     ping: Ping,
@@ -84,6 +87,8 @@ impl Default for Clock {
             taken: 0,
             messages: 0,
             received: 0,
+            left: 0,
+            missing: 0,
             pinged: false,
             ping: Ping::None,
             ping_time: Duration::ZERO,
@@ -149,7 +154,13 @@ impl Connection {
         }
         let clock = &self.clock;
         let open = if self.closing.is_open() {
-            clock.message.min(clock.keepalive)
+            let counted = self.stats.pings_received != clock.pings;
+            let ping_second = if counted {
+                clock.ping_second
+            } else {
+                Deadline::NEVER
+            };
+            clock.message.min(clock.keepalive).min(ping_second)
         } else {
             Deadline::NEVER
         };
@@ -232,8 +243,14 @@ impl Connection {
             clock.round_trip_time = Some(now.saturating_sub(clock.ping_time));
             clock.ping = Ping::None;
         }
-        if clock.received != self.stats.bytes_received || clock.keepalive == Deadline::NEVER {
-            clock.received = self.stats.bytes_received;
+        let bytes = (
+            self.stats.bytes_received,
+            self.left,
+            self.message.frame_left,
+        );
+        let seen = (clock.received, clock.left, clock.missing);
+        if bytes != seen || clock.keepalive == Deadline::NEVER {
+            (clock.received, clock.left, clock.missing) = bytes;
             clock.pinged = false;
             clock.keepalive = Deadline::after(now, config.keepalive_interval);
             return Ok(());
@@ -249,6 +266,7 @@ impl Connection {
         clock.ping = Ping::Sent(number);
         clock.ping_time = now;
         clock.keepalive = Deadline::after(now, config.keepalive_timeout);
+        self.push_waiting_pong();
         self.push_ping(&number.to_be_bytes());
         Ok(())
     }

@@ -52,6 +52,8 @@ pub(super) struct Closing {
     eof: bool,
     /// A deadline has passed: nothing is worth waiting for.
     over: bool,
+    /// That dropped bytes that were queued, and so our Close frame if there was one.
+    cut_off: bool,
 }
 
 impl Closing {
@@ -123,10 +125,18 @@ impl Connection {
     ///
     /// # Errors
     ///
-    /// As `close`; [`Closed`](SendError::Closed) only if the connection has failed or the peer's
-    /// Close frame was answered.
+    /// As `close`, but [`Closed`](SendError::Closed) only if there is nothing left to fail: after the
+    /// peer's Close frame, a failure, the end of the transport or a deadline. If `close` was called
+    /// before, its code and reason have been sent, and these are not looked at.
     pub fn fail(&mut self, code: CloseCode, reason: &str) -> Result<(), SendError> {
-        if self.closing.nothing_to_receive(self.role) || self.closing.handshake_done() {
+        let Closing {
+            received,
+            failed,
+            eof,
+            over,
+            ..
+        } = self.closing;
+        if received.is_some() || failed || eof || over {
             return Err(SendError::Closed);
         }
         if self.closing.sent.is_none() {
@@ -209,6 +219,9 @@ impl Connection {
     }
 
     /// How the connection closed; `None` as long as it is open or the closing handshake is going on.
+    ///
+    /// Final when [`is_closed`](Self::is_closed) says so: a closing handshake that looks clean is not
+    /// if a deadline passes before our Close frame has been written.
     #[must_use]
     pub fn closed(&self) -> Option<Closed> {
         let closing = &self.closing;
@@ -216,7 +229,7 @@ impl Connection {
         let by = closing.by.filter(|_| done)?;
         Some(Closed {
             code: closing.received.unwrap_or(CloseCode::ABNORMAL),
-            clean: closing.handshake_done(),
+            clean: closing.handshake_done() && !closing.cut_off,
             by,
         })
     }
@@ -225,7 +238,9 @@ impl Connection {
     pub(super) fn give_up(&mut self) {
         self.closing_begun(ClosedBy::Us);
         self.closing.over = true;
+        self.closing.cut_off = !self.tx.is_empty();
         self.tx.clear();
+        self.tx.release();
         self.receive_no_more();
     }
 
@@ -244,6 +259,8 @@ impl Connection {
         if reason.len() > 123 {
             return Err(SendError::ReasonTooLong { size: reason.len() });
         }
+        // The newest ping of a peer that has sent no Close frame must be answered (section 5.5.2).
+        self.push_waiting_pong();
         self.push_close(Some(code), reason);
         Ok(())
     }

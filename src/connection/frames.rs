@@ -142,9 +142,9 @@ impl Connection {
         }
         let message = rx.consume(len);
         self.left = rx.undecoded().len();
-        self.stats.bytes_received += (header + len) as u64;
-        self.stats.messages_received += 1;
+        self.message.frame_size = (header + len) as u64;
         self.message.fin = true;
+        self.count_message();
         Some(Located::new(kind, message))
     }
 
@@ -162,7 +162,7 @@ impl Connection {
             return self.control_frame(rx, &header, size);
         }
         self.begin_data_frame(&header, streaming)?;
-        self.stats.bytes_received += size as u64;
+        self.message.frame_size = size as u64 + header.payload_len;
         rx.consume(size);
         if header.opcode != Opcode::Continuation {
             self.message.streaming = streaming;
@@ -247,7 +247,6 @@ impl Connection {
             unmask(&mut rx.undecoded_mut()[..n], self.message.key);
             self.message.key = self.message.key.rotated(n as u64);
         }
-        self.stats.bytes_received += n as u64;
         self.message.frame_left -= n as u64;
         let frame_done = self.message.frame_left == 0;
         let last = frame_done && self.message.fin;
@@ -280,10 +279,11 @@ impl Connection {
         }
         rx.set_missing(usize::try_from(self.message.frame_left).unwrap_or(usize::MAX));
         if last {
-            self.stats.messages_received += 1;
+            self.count_message();
             self.end_message();
             rx.end_message();
         } else if frame_done {
+            self.stats.bytes_received += self.message.frame_size;
             self.stats.other_frames_received += 1;
         }
 
@@ -297,9 +297,22 @@ impl Connection {
         }
     }
 
+    /// Counts the last frame of a message, and with it the message.
+    fn count_message(&mut self) {
+        self.stats.bytes_received += self.message.frame_size;
+        self.stats.messages_received += 1;
+    }
+
+    /// Takes it back: what breaks a rule is not counted.
+    #[cold]
+    pub(super) fn uncount_message(&mut self) {
+        self.stats.bytes_received -= self.message.frame_size;
+        self.stats.messages_received -= 1;
+    }
+
     fn end_message(&mut self) {
         self.message.kind = None;
-        self.choose_phase();
+        self.phase = self.phase_between_frames();
     }
 
     /// A control frame, which may stand between the fragments of a message (section 5.5).
@@ -317,7 +330,6 @@ impl Connection {
         if let Some(key) = header.masking_key {
             unmask(payload, key);
         }
-        self.stats.bytes_received += (size + len) as u64;
         let kind = match header.opcode {
             Opcode::Ping => {
                 self.check_ping_rate()?;
@@ -342,6 +354,7 @@ impl Connection {
                 unreachable!("data frames do not come here")
             }
         };
+        self.stats.bytes_received += (size + len) as u64;
         rx.consume(size);
         Ok(Begun::Event(Located::new(kind, rx.consume(len))))
     }

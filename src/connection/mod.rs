@@ -87,9 +87,10 @@ struct Incoming {
     kind: Option<MessageKind>,
     /// Whether its parts are handed out as they arrive.
     streaming: bool,
-    /// Of the frame in progress: its FIN bit, its missing payload bytes, and the key as it applies
-    /// to the next of them.
+    /// Of the frame in progress: its FIN bit, its size with its header, its missing payload bytes,
+    /// and the key as it applies to the next of them.
     fin: bool,
+    frame_size: u64,
     frame_left: u64,
     key: MaskingKey,
     /// Payload bytes that the headers so far announced.
@@ -168,6 +169,7 @@ impl Connection {
                 kind: None,
                 streaming: false,
                 fin: false,
+                frame_size: 0,
                 frame_left: 0,
                 key: MaskingKey::new([0; 4]),
                 len: 0,
@@ -184,7 +186,7 @@ impl Connection {
             config,
             subprotocol: None,
         };
-        connection.choose_phase();
+        connection.phase = connection.phase_between_frames();
         connection
     }
 
@@ -222,8 +224,13 @@ impl Connection {
         self.config.max_message_size = bytes;
         self.config.max_frame_size = bytes;
         self.short_frames = self.config.allows_short_frames();
-        if self.phase == Phase::Idle || self.phase == Phase::Header {
-            self.choose_phase();
+        let between = self.phase_between_frames();
+        let phase = match &mut self.found {
+            Some(found) => &mut found.phase,
+            None => &mut self.phase,
+        };
+        if *phase == Phase::Idle || *phase == Phase::Header {
+            *phase = between;
         }
     }
 
@@ -257,10 +264,13 @@ impl Connection {
         self.closing.failure()
     }
 
-    /// Sets the phase between two frames.
-    fn choose_phase(&mut self) {
-        let idle = self.short_frames && self.message.kind.is_none() && self.closing.is_open();
-        self.phase = if idle { Phase::Idle } else { Phase::Header };
+    /// The phase between two frames.
+    fn phase_between_frames(&self) -> Phase {
+        if self.short_frames && self.message.kind.is_none() && self.closing.is_open() {
+            Phase::Idle
+        } else {
+            Phase::Header
+        }
     }
 }
 

@@ -123,7 +123,9 @@ impl Connection {
     /// Whether `rx` holds no event, so that it takes more input to get one.
     ///
     /// For adapters that return an event from a loop around reading: the borrow checker forbids
-    /// returning from such a loop what `receive` lends. Ask this in the loop, `receive` behind it.
+    /// returning from such a loop what `receive` lends. Ask this in the loop, `receive` behind it,
+    /// with nothing between them but commands: the end of the transport or a passed deadline drops
+    /// an event that was found and not taken.
     ///
     /// # Panics
     ///
@@ -213,6 +215,7 @@ impl Connection {
                     Event::Text(text)
                 }
                 None => {
+                    self.stats.bytes_received -= (header + len) as u64;
                     self.fail_for(ProtocolError::InvalidUtf8);
                     Event::Failed(ProtocolError::InvalidUtf8)
                 }
@@ -235,7 +238,7 @@ impl Connection {
             Kind::UncheckedText => match utf8::validate(rx.at(located.range())) {
                 Some(text) => Event::Text(text),
                 None => {
-                    self.stats.messages_received -= 1;
+                    self.uncount_message();
                     self.fail_for(ProtocolError::InvalidUtf8);
                     Event::Failed(ProtocolError::InvalidUtf8)
                 }

@@ -249,10 +249,15 @@ impl Connection {
                 queued: self.tx.remaining(),
             });
         }
+        self.push_waiting_pong();
+        Ok(())
+    }
+
+    /// Queues the waiting pong, for something is about to be queued behind it.
+    pub(super) fn push_waiting_pong(&mut self) {
         if let Some(pong) = self.waiting_pong.take() {
             self.push_control(PONG, &pong.payload[..pong.len]);
         }
-        Ok(())
     }
 
     fn check_control(&mut self, payload: &[u8]) -> Result<(), SendError> {

@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use framewire::{Config, Connection, RecvBuf, Role, TimedOut};
 
-use super::trace::{Seen, drain};
+use super::{
+    trace::{Seen, drain},
+    wire::{input_hex, read_output},
+};
 
 /// One end.
 #[derive(Debug)]
@@ -25,14 +28,9 @@ pub(crate) struct Pair {
 
 impl Pair {
     pub(crate) fn new(client: Config, server: Config) -> Self {
-        let end = |role, config| End {
-            conn: super::connection(role, config),
-            rx: RecvBuf::new(),
-            seen: Vec::new(),
-        };
         Self {
-            client: end(Role::Client, client),
-            server: end(Role::Server, server),
+            client: End::new(Role::Client, client),
+            server: End::new(Role::Server, server),
             now: Duration::ZERO,
         }
     }
@@ -68,11 +66,32 @@ impl Pair {
 }
 
 impl End {
+    pub(crate) fn new(role: Role, config: Config) -> Self {
+        Self {
+            conn: super::connection(role, config),
+            rx: RecvBuf::new(),
+            seen: Vec::new(),
+        }
+    }
+
     /// Receives these bytes.
     pub(crate) fn take(&mut self, bytes: &[u8]) {
         self.rx.extend_from_slice(bytes);
         while let Some(event) = self.conn.receive(&mut self.rx) {
             self.seen.push(event.into());
         }
+    }
+
+    /// Receives these frames, hex digits without masks.
+    pub(crate) fn take_hex(&mut self, digits: &str) {
+        self.take(&input_hex(self.conn.role(), digits));
+    }
+
+    /// Writes everything that is queued: it must be these frames, of opcode and payload.
+    #[track_caller]
+    pub(crate) fn writes(&mut self, expected: &[(u8, &[u8])]) {
+        let frames = read_output(self.conn.role(), &drain(&mut self.conn));
+        let frames: Vec<_> = frames.iter().map(|f| (f.opcode, &f.payload[..])).collect();
+        assert_eq!(frames, expected);
     }
 }

@@ -2,7 +2,7 @@
 
 use bytes::Buf as _;
 use framewire::{
-    CloseCode, Closed, Config, Connection, Event, ProtocolError, RecvBuf, Role, State,
+    CloseCode, Closed, ClosedBy, Config, Connection, Event, ProtocolError, RecvBuf, Role, State,
 };
 
 use super::wire::{Frame, read_output};
@@ -59,6 +59,44 @@ impl Trace {
         self.close_sent()
             .and_then(|payload| payload.first_chunk())
             .map(|code| u16::from_be_bytes(*code))
+    }
+
+    /// Asserts that the connection delivered `before` and answered the pings in it, then failed for
+    /// `error`: reported once, told the peer once, and over.
+    #[track_caller]
+    pub(crate) fn assert_failed(&self, before: &[Seen], error: ProtocolError) {
+        let (last, first) = self.events.split_last().expect("a failure is an event");
+        assert_eq!(*last, Seen::Failed(error));
+        assert_eq!(first, before);
+        assert_eq!(self.failure, Some(error));
+
+        let pings = before.iter().filter_map(|seen| match seen {
+            Seen::Ping(payload) => Some((10, payload.clone())),
+            _ => None,
+        });
+        let close = (8, code_of(error).to_be_bytes().to_vec());
+        let expected: Vec<_> = pings.chain([close]).collect();
+        let output = self.output.iter();
+        let output: Vec<_> = output.map(|f| (f.opcode, f.payload.clone())).collect();
+        assert_eq!(output, expected);
+
+        assert_eq!(self.state, State::Closed);
+        let closed = self.closed.expect("a failure ends the connection");
+        assert_eq!((closed.code, closed.clean), (CloseCode::ABNORMAL, false));
+        assert_eq!(closed.by, ClosedBy::Us);
+    }
+}
+
+/// The close code that answers each error (RFC 6455 section 7.4.1), stated once more.
+fn code_of(error: ProtocolError) -> u16 {
+    match error {
+        ProtocolError::UnacceptableText | ProtocolError::UnacceptableBinary => 1003,
+        ProtocolError::InvalidUtf8 => 1007,
+        ProtocolError::TooManyFragments { .. }
+        | ProtocolError::TooManyPings { .. }
+        | ProtocolError::MessageTooSlow => 1008,
+        ProtocolError::FrameTooBig { .. } | ProtocolError::MessageTooBig { .. } => 1009,
+        _ => 1002,
     }
 }
 
@@ -162,4 +200,26 @@ pub(crate) fn random_pieces(mut bytes: &[u8], seed: u64) -> Vec<&[u8]> {
         bytes = rest;
     }
     pieces
+}
+
+/// Feeds `bytes` through the room that `rx` offers, at most `piece` bytes at a time as a transport
+/// would, and gives every event to `seen`.
+pub(crate) fn pour(
+    conn: &mut Connection,
+    rx: &mut RecvBuf,
+    mut bytes: &[u8],
+    piece: usize,
+    mut seen: impl FnMut(Event<'_>),
+) {
+    while !bytes.is_empty() {
+        let room = rx.unfilled();
+        let n = piece.min(room.len()).min(bytes.len());
+        let (now, later) = bytes.split_at(n);
+        room[..n].copy_from_slice(now);
+        rx.filled(n);
+        bytes = later;
+        while let Some(event) = conn.receive(rx) {
+            seen(event);
+        }
+    }
 }

@@ -83,6 +83,15 @@ pub(crate) fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
     out
 }
 
+/// The header of a frame without a mask that claims a payload of `len` bytes.
+pub(crate) fn claim(first: u8, len: u64) -> Vec<u8> {
+    match len {
+        0..126 => vec![first, len as u8],
+        126..0x1_0000 => [&[first, 126], &(len as u16).to_be_bytes()[..]].concat(),
+        0x1_0000.. => [&[first, 127], &len.to_be_bytes()[..]].concat(),
+    }
+}
+
 /// A Close frame without a mask.
 pub(crate) fn close(code: u16, reason: &str) -> Vec<u8> {
     frame(0x88, &[&code.to_be_bytes(), reason.as_bytes()].concat())
