@@ -93,6 +93,7 @@ proptest! {
         outcome(&Config::new().max_head_size(limit).max_headers(most), &bytes);
     }
 
+    // req: A-12
     #[test]
     fn headers_are_shown_as_they_came(
         values in prop::collection::vec("[!-~é]([ -~é\t]{0,20}[!-~é])?", 0..20),

@@ -7,12 +7,12 @@ use core::{
     sync::atomic::{AtomicUsize, Ordering},
 };
 
-/// The usual room for a read: with the slack for alignment an empty buffer grows to 16 KiB.
-const USUAL_READ: usize = 16 * 1024 - CACHE_LINE;
+/// What an empty buffer grows to: the usual room for a read, and the slack for its alignment.
+const USUAL_READ: usize = 16 * 1024;
 /// Room below this is not worth a read: it is worth moving or growing.
 const LEAST_READ: usize = USUAL_READ / 2;
 /// A frame that lacks as much is read exactly to its end, so that nothing behind it has to be moved.
-const LARGE_FRAME: usize = 16 * 1024;
+const LARGE_FRAME: usize = USUAL_READ;
 /// Larger reads bring nothing.
 const MAX_READ: usize = 256 * 1024;
 /// As many bytes are moved to have the next read start at a cache line: that costs less than
@@ -69,6 +69,10 @@ pub struct RecvBuf {
     text: String,
     /// Whether a message is in progress, be it in `storage` or in `text`.
     in_progress: bool,
+    /// The room that was given last, as far as it is not filled.
+    room: usize,
+    /// Whether an event lies before `start` that a connection has announced and not given yet.
+    announced: bool,
     /// How many bytes a large frame still lacks; 0 if none is in progress.
     missing: usize,
     /// Which buffer this is, see [`Self::id`].
@@ -89,6 +93,8 @@ impl RecvBuf {
             text: String::new(),
             in_progress: false,
             missing: 0,
+            room: 0,
+            announced: false,
             id: NEXT.fetch_add(1, Ordering::Relaxed),
         }
     }
@@ -100,17 +106,13 @@ impl RecvBuf {
     /// lacks, so that nothing behind it has to be moved.
     #[must_use]
     pub fn unfilled(&mut self) -> &mut [u8] {
-        let most = if self.missing == 0 {
-            MAX_READ
-        } else {
-            self.missing.min(MAX_READ)
-        };
+        let most = self.most_room().min(MAX_READ);
         self.reserve(
             LEAST_READ.min(most),
-            self.held().clamp(USUAL_READ, MAX_READ).min(most),
+            self.held().clamp(USUAL_READ, MAX_READ),
         );
-        let room = most.min(self.storage.len() - self.end);
-        &mut self.storage[self.end..self.end + room]
+        self.room = most.min(self.storage.len() - self.end);
+        &mut self.storage[self.end..self.end + self.room]
     }
 
     /// Takes the first `n` bytes of [`unfilled`](Self::unfilled) as received.
@@ -121,9 +123,10 @@ impl RecvBuf {
     /// it could is broken.
     pub fn filled(&mut self, n: usize) {
         assert!(
-            n <= self.storage.len() - self.end,
+            n <= self.room,
             "the transport claims more bytes than it had room for"
         );
+        self.room -= n;
         self.end += n;
     }
 
@@ -148,6 +151,7 @@ impl RecvBuf {
         self.reserve(bytes.len(), bytes.len() + self.held().max(USUAL_READ));
         self.storage[self.end..self.end + bytes.len()].copy_from_slice(bytes);
         self.end += bytes.len();
+        self.room = 0;
     }
 
     /// Whether nothing is left in it that a connection needs: neither undecoded bytes nor a part of
@@ -155,7 +159,7 @@ impl RecvBuf {
     #[inline]
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.start == self.end && !self.in_progress
+        self.start == self.end && !self.in_progress && !self.announced
     }
 
     /// How many bytes of storage it holds, also while it is empty.
@@ -182,70 +186,84 @@ impl RecvBuf {
         (self.joined - self.message) + (self.end - self.start)
     }
 
-    /// Makes room for `least` bytes behind `end`; where storage has to grow, for `preferred`.
-    fn reserve(&mut self, least: usize, preferred: usize) {
-        let held = self.held();
-        let first = if self.message == self.joined {
-            self.start
-        } else {
-            self.message
-        };
-        let fits = self.storage.len() - self.end >= least;
-        if fits && (first < held || held > CHEAP_MOVE) {
-            return;
-        }
-        // Moving is paid for by the bytes that were used up since the last time.
-        if first >= held && self.storage.len() >= CACHE_LINE + held + least {
-            self.move_to_front();
-        } else if !fits {
-            self.grow(least, preferred);
-        }
-    }
-
-    /// Moves the message in progress and the undecoded bytes to the front.
-    fn move_to_front(&mut self) {
-        let (joined, undecoded) = (self.message..self.joined, self.start..self.end);
-        let front = self.front(self.held());
-        let middle = front + joined.len();
-        self.storage.copy_within(joined.clone(), front);
-        self.storage.copy_within(undecoded.clone(), middle);
-        self.were_moved(front, joined.len(), undecoded.len());
-    }
-
-    /// Moves both to larger storage, with room for `preferred` bytes and for as many as are held, so
-    /// that growing is rare; but the rest of a large frame is room enough.
-    #[inline(never)]
-    fn grow(&mut self, least: usize, preferred: usize) {
-        let held = self.held();
-        let most = if self.missing == 0 {
+    /// More room than this is of no use: in the middle of a large frame, what it lacks.
+    fn most_room(&self) -> usize {
+        if self.missing == 0 {
             usize::MAX
         } else {
             self.missing
-        };
-        let room = preferred.max(held).min(most).max(least);
-        let mut storage = Vec::new();
-        storage.reserve_exact(CACHE_LINE + held + room);
-        storage.resize(storage.capacity(), 0);
-        let old = core::mem::replace(&mut self.storage, storage);
-        let (joined, undecoded) = (&old[self.message..self.joined], &old[self.start..self.end]);
-        let front = self.front(held);
-        let middle = front + joined.len();
-        self.storage[front..middle].copy_from_slice(joined);
-        self.storage[middle..front + held].copy_from_slice(undecoded);
-        self.were_moved(front, joined.len(), undecoded.len());
+        }
     }
 
-    /// Where `held` bytes belong so that what is read behind them starts at a cache line.
-    fn front(&self, held: usize) -> usize {
+    /// Makes room for `least` bytes behind `end`; where storage has to grow, for `preferred`.
+    fn reserve(&mut self, least: usize, preferred: usize) {
+        let fits = self.storage.len() - self.end >= least;
+        if self.announced {
+            // Nothing may be moved.
+            if !fits {
+                self.storage.resize(self.end + preferred, 0);
+            }
+            return;
+        }
+        if !fits && self.end - self.start <= self.start - self.joined {
+            // Paid for by the headers between the two.
+            self.close_gap();
+        }
+        let held = self.held();
+        // Moving is paid for by the bytes that were used up since the last time.
+        let paid = self.end - held >= held;
+        let fits = self.storage.len() - self.end >= least;
+        if fits && !(paid && held <= CHEAP_MOVE) {
+            return;
+        }
+        // Twice what is held, so that growing is rare; but the rest of a large frame is enough.
+        let room = preferred
+            .max(held)
+            .min(self.most_room().saturating_add(CACHE_LINE));
+        let len = held + room.max(least + CACHE_LINE);
+        if self.storage.len() >= len || paid && self.storage.len() >= held + least + CACHE_LINE {
+            self.move_to_front();
+        } else if !fits {
+            self.grow(len);
+        }
+    }
+
+    /// Moves the undecoded bytes to the left, over used-up headers, to the end of the joined ones.
+    fn close_gap(&mut self) {
+        if self.message == self.joined {
+            (self.message, self.joined) = (self.start, self.start);
+        }
+        self.storage.copy_within(self.start..self.end, self.joined);
+        self.end -= self.start - self.joined;
+        self.start = self.joined;
+    }
+
+    /// Moves everything that is held to the front, so that what is read behind it starts at a cache
+    /// line.
+    fn move_to_front(&mut self) {
+        self.close_gap();
+        let held = self.held();
         let aligned = self.storage.as_ptr().align_offset(CACHE_LINE) % CACHE_LINE;
         let front = (aligned + CACHE_LINE - held % CACHE_LINE) % CACHE_LINE;
-        front.min(self.storage.len())
+        let front = front.min(self.storage.len() - held);
+        self.storage.copy_within(self.message..self.end, front);
+        let joined = self.joined - self.message;
+        (self.message, self.joined) = (front, front + joined);
+        (self.start, self.end) = (front + joined, front + held);
     }
 
-    /// Corrects the places after both parts were moved to `front`, one behind the other.
-    fn were_moved(&mut self, front: usize, joined: usize, undecoded: usize) {
-        (self.message, self.joined) = (front, front + joined);
-        (self.start, self.end) = (front + joined, front + joined + undecoded);
+    /// Makes storage `len` bytes long, which is more than it is.
+    #[inline(never)]
+    fn grow(&mut self, len: usize) {
+        if self.held() == 0 {
+            self.storage = Vec::new();
+            (self.message, self.joined, self.start, self.end) = (0, 0, 0, 0);
+        }
+        self.storage.reserve_exact(len - self.storage.len());
+        self.storage.resize(len, 0);
+        if self.held() == 0 || self.message >= CACHE_LINE {
+            self.move_to_front();
+        }
     }
 }
 
@@ -290,12 +308,24 @@ impl RecvBuf {
         &self.storage[range]
     }
 
+    /// Keeps everything where it is until the announced event is taken.
+    pub(crate) fn set_announced(&mut self, announced: bool) {
+        self.announced = announced;
+    }
+
     /// Uses up everything, also a message in progress.
     pub(crate) fn discard(&mut self) {
+        self.announced = false;
         self.start = self.end;
         (self.message, self.joined) = (self.end, self.end);
         self.text.clear();
         self.end_message();
+    }
+
+    /// Forgets what another connection has left here, which it must not have needed.
+    pub(crate) fn change_owner(&mut self) {
+        self.missing = 0;
+        self.announced = false;
     }
 
     /// Tells how many bytes the frame in progress still lacks. Only large frames are remembered,

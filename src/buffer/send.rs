@@ -105,16 +105,21 @@ impl SendBuf {
         if self.is_empty() {
             return Ok(0);
         }
-        let n = if self.chained.is_empty() {
-            transport.write(self.chunk())?
+        let (n, given) = if self.chained.is_empty() {
+            (transport.write(self.chunk())?, self.remaining())
         } else {
             let mut slices = [IoSlice::new(&[]); 16];
             let count = self.chunks_vectored(&mut slices);
-            transport.write_vectored(&slices[..count])?
+            let given = slices[..count].iter().map(|slice| slice.len()).sum();
+            (transport.write_vectored(&slices[..count])?, given)
         };
         if n == 0 {
             return Err(Error::from(ErrorKind::WriteZero));
         }
+        assert!(
+            n <= given,
+            "the transport claims to have taken more bytes than it was given"
+        );
         self.advance(n);
         Ok(n)
     }

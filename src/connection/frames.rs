@@ -15,6 +15,8 @@ use crate::{
     utf8,
 };
 
+const MIXED: &str = "receive() and receive_part() must not be mixed within one message";
+
 /// What a frame header led to.
 enum Begun {
     /// The frame, or its header, is not there completely.
@@ -39,13 +41,15 @@ impl Connection {
     #[inline(never)]
     fn step_by_step(&mut self, rx: &mut RecvBuf, streaming: bool) -> Option<Located> {
         if let Some(found) = self.found.take() {
+            assert!(streaming || !found.is_part, "{MIXED}");
             self.phase = found.phase;
+            rx.set_announced(false);
             self.note_left(rx);
             return Some(found.located);
         }
         assert!(
             self.message.kind.is_none() || self.message.streaming == streaming,
-            "receive() and receive_part() must not be mixed within one message"
+            "{MIXED}"
         );
         let located = loop {
             let begun = match self.phase {
@@ -72,6 +76,7 @@ impl Connection {
         let located = Located::new(Kind::Failed, 0..0);
         self.found = Some(Found {
             located,
+            is_part: false,
             phase: Phase::Discard,
         });
     }

@@ -77,6 +77,8 @@ enum Phase {
 #[derive(Clone, Copy, Debug)]
 struct Found {
     located: Located,
+    /// Whether it is a part of a message, which `receive` must not take for a whole one.
+    is_part: bool,
     phase: Phase,
 }
 

@@ -109,7 +109,7 @@ impl Connection {
     pub fn receive_part<'b>(&mut self, rx: &'b mut RecvBuf) -> Option<PartEvent<'b>> {
         self.check_buffer(rx);
         let located = self.step(rx, true)?;
-        let last = self.message.fin;
+        let last = self.message.kind.is_none();
         Some(match self.event(rx, located) {
             Event::Text(part) => PartEvent::Text { part, last },
             Event::Binary(part) => PartEvent::Binary { part, last },
@@ -136,20 +136,24 @@ impl Connection {
             return false;
         }
         if self.phase == Phase::Idle && self.short_frame(rx.undecoded()).is_some() {
+            self.left = rx.undecoded().len();
             return false;
         }
         let streaming = self.message.kind.is_some() && self.message.streaming;
         match self.step(rx, streaming) {
             None => true,
             Some(located) => {
+                let is_data = matches!(located.kind(), Kind::Text | Kind::Binary);
                 self.found = Some(Found {
                     located,
+                    is_part: streaming && is_data,
                     phase: self.phase,
                 });
                 // Not `Idle`, so that the next call comes by and takes what was found; and what was
                 // found lies in this buffer.
                 self.phase = Phase::Header;
                 self.left = usize::MAX;
+                rx.set_announced(true);
                 false
             }
         }
@@ -157,19 +161,20 @@ impl Connection {
 
     /// Notices when another buffer is passed although this connection's input is in the last one.
     #[inline]
-    fn check_buffer(&mut self, rx: &RecvBuf) {
+    fn check_buffer(&mut self, rx: &mut RecvBuf) {
         if self.rx_id != rx.id() {
             self.change_buffer(rx);
         }
     }
 
     #[cold]
-    fn change_buffer(&mut self, rx: &RecvBuf) {
+    fn change_buffer(&mut self, rx: &mut RecvBuf) {
         assert!(
             self.left == 0,
             "the rest of this connection's input is in another RecvBuf: pass that one"
         );
         self.rx_id = rx.id();
+        rx.change_owner();
     }
 
     /// The kind, the header's and the payload's length of a short frame that is there completely.

@@ -78,10 +78,11 @@ impl Connection {
     /// As [`send_text`](Self::send_text), and [`InvalidUtf8`](SendError::InvalidUtf8) for text that
     /// is none.
     pub fn send_bytes(&mut self, kind: MessageKind, data: Bytes) -> Result<(), SendError> {
-        self.check_message()?;
-        if kind == MessageKind::Text && utf8::validate(&data).is_none() {
+        self.check_order()?;
+        if self.has_room() && kind == MessageKind::Text && utf8::validate(&data).is_none() {
             return Err(SendError::InvalidUtf8);
         }
+        self.check_room()?;
         if self.rng.is_some() {
             self.push_message(kind, &data);
         } else {
