@@ -93,20 +93,18 @@ impl Connection {
     /// with it. Everything that is gets `None` here and its error from the steps below.
     #[inline]
     fn whole_message(&mut self, rx: &mut RecvBuf) -> Option<Located> {
-        let between = self.phase == Phase::Idle
-            || self.phase == Phase::Header && self.message.kind.is_none() && self.found.is_none();
-        if !between || !self.delivers_messages() {
-            return None;
-        }
         let bytes = rx.undecoded();
         let [first, second, rest @ ..] = bytes else {
             return None;
         };
-        let (kind, accepted) = match first {
-            0x81 => (Kind::UncheckedText, self.config.accepts != Accepts::Binary),
-            0x82 => (Kind::Binary, self.config.accepts != Accepts::Text),
+        let kind = match first {
+            0x81 => Kind::UncheckedText,
+            0x82 => Kind::Binary,
             _ => return None,
         };
+        if self.phase != Phase::Idle && !self.allows_whole_message(kind) {
+            return None;
+        }
         // With the wrong mask bit this comes out as 128 and more.
         let short = match self.role {
             Role::Server => second ^ 0x80,
@@ -137,7 +135,7 @@ impl Connection {
             .len()
             .min(config.max_frame_size)
             .min(config.max_message_size);
-        if !minimal || len > most || !accepted || config.max_fragments == 0 {
+        if !minimal || len > most {
             return None;
         }
         let header = bytes.len() - rest.len();
@@ -151,6 +149,22 @@ impl Connection {
         self.message.fin = true;
         self.count_message();
         Some(Located::new(kind, message))
+    }
+
+    /// What [`Phase::Idle`] implies, checked one by one.
+    #[inline(never)]
+    fn allows_whole_message(&self, kind: Kind) -> bool {
+        let refused = if kind == Kind::Binary {
+            Accepts::Text
+        } else {
+            Accepts::Binary
+        };
+        self.phase == Phase::Header
+            && self.message.kind.is_none()
+            && self.found.is_none()
+            && self.delivers_messages()
+            && self.config.accepts != refused
+            && self.config.max_fragments > 0
     }
 
     /// Looks at the header of the next frame; takes control frames as a whole.
