@@ -1,0 +1,119 @@
+//! A program without the standard library: an opening handshake and an exchange of messages, in
+//! memory, between a server and a client.
+//!
+//! That it links is the proof: it brings its own panic handler and allocator, and a second panic
+//! handler, that of `std`, would be an error. A plain build of the library proves nothing, for any
+//! dependency could bring `std` in unnoticed.
+//!
+//! ```text
+//! cargo run --manifest-path tests/no_std/Cargo.toml
+//! ```
+//!
+//! ends with the status 0 if everything went as it must.
+
+#![no_std]
+#![no_main]
+
+extern crate alloc;
+
+use core::{
+    alloc::{GlobalAlloc, Layout},
+    ffi::{c_int, c_void},
+};
+
+use bytes::Buf as _;
+use framewire::{
+    CloseCode, Config, Connection, Event, RecvBuf,
+    server::{self, Handshake, Opening},
+};
+
+unsafe extern "C" {
+    fn abort() -> !;
+    fn aligned_alloc(align: usize, size: usize) -> *mut c_void;
+    fn free(memory: *mut c_void);
+}
+
+struct Libc;
+
+// SAFETY: `aligned_alloc` takes powers of two from the size of a pointer on, and sizes that are
+// multiples of them; what it gives is not in use, and `free` takes back what it gave.
+unsafe impl GlobalAlloc for Libc {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        let align = layout.align().max(size_of::<usize>());
+        unsafe { aligned_alloc(align, layout.size().next_multiple_of(align)).cast() }
+    }
+
+    unsafe fn dealloc(&self, memory: *mut u8, _layout: Layout) {
+        unsafe { free(memory.cast()) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Libc = Libc;
+
+#[panic_handler]
+fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
+    unsafe { abort() }
+}
+
+// The compiled `core` and `alloc` refer to these although nothing unwinds.
+#[unsafe(no_mangle)]
+extern "C" fn rust_eh_personality() {}
+
+#[unsafe(no_mangle)]
+extern "C" fn _Unwind_Resume() -> ! {
+    unsafe { abort() }
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn main() -> c_int {
+    if exchange().is_some() { 0 } else { 1 }
+}
+
+/// Moves what `from` has queued.
+fn send(from: &mut Connection, to: &mut RecvBuf) {
+    let queue = from.send_buf();
+    while queue.has_remaining() {
+        to.extend_from_slice(queue.chunk());
+        queue.advance(queue.chunk().len());
+    }
+}
+
+fn exchange() -> Option<()> {
+    let (mut up, mut down) = (RecvBuf::new(), RecvBuf::new());
+    up.extend_from_slice(
+        b"GET /chat HTTP/1.1\r\nHost: example.com\r\nUpgrade: websocket\r\n\
+          Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
+          Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+    );
+    let mut handshake = Handshake::new(&server::Config::new());
+    let Some(Opening::Upgrade(request)) = handshake.receive(&mut up) else {
+        return None;
+    };
+    let mut server = request.upgrade();
+    let queue = server.send_buf();
+    queue.chunk().starts_with(b"HTTP/1.1 101 ").then_some(())?;
+    queue.advance(queue.remaining());
+
+    let mut client = Connection::client_with_seed(Config::new(), [7; 32]);
+    client.send_text("Grüße ohne std").ok()?;
+    client.send_binary(&[7; 100_000]).ok()?;
+    send(&mut client, &mut up);
+    while let Some(event) = server.receive(&mut up) {
+        match event {
+            Event::Text(text) => server.send_text(text).ok()?,
+            Event::Binary(data) => server.send_binary(data).ok()?,
+            _ => return None,
+        }
+    }
+    send(&mut server, &mut down);
+    (client.receive(&mut down)? == Event::Text("Grüße ohne std")).then_some(())?;
+    (client.receive(&mut down)? == Event::Binary(&[7; 100_000])).then_some(())?;
+
+    client.close(CloseCode::NORMAL, "done").ok()?;
+    send(&mut client, &mut up);
+    matches!(server.receive(&mut up)?, Event::Close(_)).then_some(())?;
+    send(&mut server, &mut down);
+    matches!(client.receive(&mut down)?, Event::Close(_)).then_some(())?;
+    (server.is_closed() && client.closed()?.clean).then_some(())
+}
