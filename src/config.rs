@@ -34,7 +34,7 @@ pub enum Accepts {
 /// When to ask a silent peer for a sign of life (RFC 6455 section 5.5.2).
 ///
 /// Any received byte is a sign of life. A peer that sent nothing for `interval` gets a ping; one
-/// that sends nothing for another `timeout` is gone:
+/// that sends nothing for another `timeout` after the ping was written is gone:
 /// [`TimedOut::Keepalive`](crate::TimedOut::Keepalive), and the close code is 1006.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(
@@ -141,7 +141,8 @@ impl Config {
     /// default: an answer costs nothing that is not bounded otherwise.
     ///
     /// The seconds are those of [`handle_timeout`](crate::Connection::handle_timeout): a caller
-    /// that never tells the time gives the peer this many pings in all.
+    /// that never tells the time gives the peer this many pings in all, and one that is busy for
+    /// longer than a second should tell it before it receives.
     #[must_use]
     pub const fn max_pings_per_second(mut self, pings: u32) -> Self {
         self.max_pings_per_second = pings;
@@ -177,6 +178,9 @@ impl Config {
 
     /// How long one message may take from its first frame to its last; a slower one fails the
     /// connection with 1008. No limit by default.
+    ///
+    /// Since it is the clock that finds it, the event comes with the next call of `receive`; a loop
+    /// that ends before has it from [`failure`](crate::Connection::failure).
     #[must_use]
     pub const fn message_timeout(mut self, timeout: Duration) -> Self {
         self.message_timeout = Millis::from_duration(timeout);

@@ -12,7 +12,7 @@ pub enum Event<'a> {
     /// A complete binary message.
     Binary(&'a [u8]),
     /// A ping. The pong is queued already, unless [`Config::auto_pong`](crate::Config::auto_pong)
-    /// is off.
+    /// is off or our Close frame is.
     Ping(&'a [u8]),
     /// A pong, asked for or not.
     Pong(&'a [u8]),

@@ -20,6 +20,7 @@
 //! ```
 //! use std::{error::Error, io::{Read, Write}, time::Instant};
 //!
+//! use bytes::Buf;
 //! use framewire::{Connection, Event, RecvBuf};
 //!
 //! fn echo(
@@ -36,13 +37,15 @@
 //!                 Event::Binary(data) => conn.send_binary(data)?,
 //!                 _ => {} // pings and Close frames have been answered
 //!             }
+//!             // Much came at once: answers must not pile up behind each other.
+//!             if conn.send_buf().remaining() > 64 * 1024 {
+//!                 flush(&mut conn, stream)?;
+//!             }
 //!         }
 //!         // Clock: fires what is due. A real loop waits no longer than until the deadline it returns.
 //!         conn.handle_timeout(start.elapsed())?;
 //!         // Send: all replies gathered, one system call.
-//!         while !conn.send_buf().is_empty() {
-//!             conn.send_buf().write_to(stream)?;
-//!         }
+//!         flush(&mut conn, stream)?;
 //!         if conn.is_closed() {
 //!             return Ok(());
 //!         }
@@ -51,6 +54,13 @@
 //!             conn.receive_eof()?;
 //!         }
 //!     }
+//! }
+//!
+//! fn flush(conn: &mut Connection, stream: &mut impl Write) -> std::io::Result<()> {
+//!     while !conn.send_buf().is_empty() {
+//!         conn.send_buf().write_to(stream)?;
+//!     }
+//!     Ok(())
 //! }
 //! # struct Wire(std::io::Cursor<Vec<u8>>, Vec<u8>);
 //! # impl Read for Wire { fn read(&mut self, b: &mut [u8]) -> std::io::Result<usize> { self.0.read(b) } }
@@ -71,9 +81,11 @@
 //!    may have come in the same segment as the opening handshake.
 //! 2. Write [`send_buf`](Connection::send_buf) before you wait for anything: replies to pings and
 //!    Close frames are in it as well as your own messages.
-//! 3. Keep one [`RecvBuf`] with one connection, as long as it [is not empty](RecvBuf::is_empty).
+//! 3. Keep one [`RecvBuf`] with one connection, as long as it [is not empty](RecvBuf::is_empty);
+//!    [clear](RecvBuf::clear) it when the connection has ended.
 //! 4. What the peer does wrong is [`Event::Failed`], never an early return: go on with the loop until
-//!    [`is_closed`](Connection::is_closed), so that it is told why.
+//!    [`is_closed`](Connection::is_closed), so that it is told why;
+//!    [`failure`](Connection::failure) remembers it.
 //! 5. Call [`handle_timeout`](Connection::handle_timeout) in every turn, or deadlines do not exist.
 //! 6. A command that is refused ([`SendError`]) has changed nothing.
 //!
@@ -152,3 +164,8 @@ pub use event::{Event, MessageKind, PartEvent};
 pub use handshake::server;
 pub use prepared::PreparedMessage;
 pub use stats::Stats;
+
+/// The examples of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

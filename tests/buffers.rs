@@ -445,3 +445,77 @@ fn errors_of_the_transport_lose_nothing() {
         assert_eq!(conn.receive(&mut rx), Some(Event::Text("in two")));
     }
 }
+
+// req: L-13
+#[test]
+fn storage_grows_rarely_however_large_frames_and_pieces_lie() {
+    for role in ROLES {
+        let fragments = [
+            frame(0x02, &[1; 20_000]),
+            frame(0, &[1; 20_000]).repeat(400),
+            frame(0x80, b""),
+        ];
+        let wire = input(role, &fragments.concat());
+        for (first, piece) in [
+            (3000, 20_004),
+            (3000, 20_008),
+            (17_000, 30_000),
+            (1, 100_000),
+        ] {
+            let (mut conn, mut rx) = (connection(role, Config::new()), RecvBuf::new());
+            let (mut grown, mut capacity) = (0, 0);
+            let (left, right) = wire.split_at(first);
+            for bytes in [left].into_iter().chain(right.chunks(piece)) {
+                rx.extend_from_slice(bytes);
+                while conn.receive(&mut rx).is_some() {}
+                grown += usize::from(rx.capacity() != capacity);
+                capacity = rx.capacity();
+            }
+            assert!(grown <= 20, "grown {grown} times, by {piece}");
+        }
+    }
+}
+
+#[test]
+#[should_panic(expected = "the RecvBuf holds a part of a message of another connection")]
+fn part_of_a_message_is_not_given_to_another_connection() {
+    let (mut one, mut other) = (
+        connection(Role::Client, Config::new()),
+        connection(Role::Client, Config::new()),
+    );
+    let mut rx = RecvBuf::new();
+    rx.extend_from_slice(&frame(0x02, b"begun"));
+    assert_eq!(one.receive(&mut rx), None);
+    other.receive(&mut rx);
+}
+
+#[test]
+#[should_panic(expected = "the rest of this connection's input is in another RecvBuf")]
+fn rest_of_the_input_that_another_connection_took_is_missed() {
+    let (mut one, mut other) = (
+        connection(Role::Client, Config::new()),
+        connection(Role::Client, Config::new()),
+    );
+    let mut rx = RecvBuf::new();
+    rx.extend_from_slice(&frame(0x82, b"half")[..1]);
+    assert_eq!(one.receive(&mut rx), None);
+    assert_eq!(other.receive(&mut rx), None);
+    one.receive(&mut rx);
+}
+
+#[test]
+fn cleared_buffer_serves_the_next_connection() {
+    for role in ROLES {
+        let mut rx = RecvBuf::new();
+        for _ in 0..3 {
+            let mut conn = connection(role, Config::new());
+            rx.extend_from_slice(&input(role, &frame(0x82, b"whole")));
+            assert_eq!(conn.receive(&mut rx), Some(Event::Binary(b"whole")));
+            rx.extend_from_slice(&input(role, &frame(0x02, b"begun")));
+            assert_eq!(conn.receive(&mut rx), None);
+            assert!(conn.receive_eof().is_err() && !rx.is_empty());
+            rx.clear();
+            assert!(rx.is_empty());
+        }
+    }
+}

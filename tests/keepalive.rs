@@ -192,3 +192,30 @@ fn keepalive_rests_while_the_connection_closes() {
         end.writes(&[]);
     }
 }
+
+// req: P-08
+#[test]
+fn time_to_answer_a_ping_begins_when_it_has_been_written() {
+    for role in ROLES {
+        let config = Config::new().keepalive(Keepalive::default());
+        let mut conn = support::connection(role, config);
+        conn.handle_timeout(Duration::ZERO).expect("nothing is due");
+        conn.send_binary(&[7; 100_000]).expect("there is room");
+        // The peer takes a few bytes a second: the ping stands behind the others.
+        for second in 1..=100 {
+            conn.send_buf().advance(500);
+            let told = conn.handle_timeout(Duration::from_secs(second));
+            assert!(told.is_ok(), "{second}: {told:?}");
+        }
+        assert_eq!(conn.stats().pings_sent, 1);
+        let rest = conn.send_buf().remaining();
+        conn.send_buf().advance(rest);
+        let written = Duration::from_secs(101);
+        let due = conn
+            .handle_timeout(written)
+            .expect("now it runs")
+            .expect("a deadline");
+        assert!(due <= written + Duration::from_secs(20));
+        assert_eq!(conn.handle_timeout(due), Err(TimedOut::Keepalive));
+    }
+}

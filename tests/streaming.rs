@@ -326,7 +326,6 @@ fn without_a_limit_a_message_may_be_larger_than_memory() {
             assert_eq!(part.len(), piece.len());
         }
         assert!(rx.capacity() < 64 * 1024, "{}", rx.capacity());
-        assert!(rx.is_empty());
     }
 }
 

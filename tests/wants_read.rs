@@ -2,7 +2,7 @@
 
 mod support;
 
-use framewire::{Config, Event, RecvBuf};
+use framewire::{Config, Event, PartEvent, RecvBuf};
 use support::{
     ROLES, connection,
     trace::{Seen, random_pieces, trace},
@@ -54,5 +54,22 @@ fn asking_first_changes_nothing_about_the_events() {
             }
             assert_eq!(events, expected);
         }
+    }
+}
+
+#[test]
+fn asking_for_parts_begins_no_message_that_has_to_be_joined() {
+    for role in ROLES {
+        let mut conn = connection(role, Config::new().max_message_size(usize::MAX));
+        let mut rx = RecvBuf::new();
+        rx.extend_from_slice(&input_hex(role, "02 05 48656c"));
+        assert!(!conn.wants_read_part(&mut rx));
+        let part = PartEvent::Binary {
+            part: b"Hel",
+            last: false,
+        };
+        assert_eq!(conn.receive_part(&mut rx), Some(part));
+        assert!(conn.wants_read_part(&mut rx));
+        assert_eq!(conn.receive_part(&mut rx), None);
     }
 }

@@ -83,7 +83,6 @@ impl RecvBuf {
     /// Makes an empty buffer, without storage.
     #[must_use]
     pub fn new() -> Self {
-        static NEXT: AtomicUsize = AtomicUsize::new(1);
         Self {
             storage: Vec::new(),
             message: 0,
@@ -95,7 +94,7 @@ impl RecvBuf {
             missing: 0,
             room: 0,
             announced: false,
-            id: NEXT.fetch_add(1, Ordering::Relaxed),
+            id: next_id(),
         }
     }
 
@@ -159,7 +158,13 @@ impl RecvBuf {
     #[inline]
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.start == self.end && !self.in_progress && !self.announced
+        self.start == self.end && !self.in_progress && !self.announced && self.missing == 0
+    }
+
+    /// Drops everything that is held, so that it [is empty](Self::is_empty): behind a connection
+    /// that has ended, which leaves what it did not look at. Storage is kept.
+    pub fn clear(&mut self) {
+        self.discard();
     }
 
     /// How many bytes of storage it holds, also while it is empty.
@@ -216,11 +221,14 @@ impl RecvBuf {
         if fits && !(paid && held <= CHEAP_MOVE) {
             return;
         }
-        // Twice what is held, so that growing is rare; but the rest of a large frame is enough.
-        let room = preferred
-            .max(held)
-            .min(self.most_room().saturating_add(CACHE_LINE));
-        let len = held + room.max(least + CACHE_LINE);
+        // Twice what is held, so that growing is rare; but the rest of a large frame is enough, if
+        // nothing behind it is to come as well.
+        let most = if least > self.most_room() {
+            usize::MAX
+        } else {
+            self.most_room().saturating_add(CACHE_LINE)
+        };
+        let len = held + preferred.max(held).min(most).max(least + CACHE_LINE);
         if self.storage.len() >= len || paid && self.storage.len() >= held + least + CACHE_LINE {
             self.move_to_front();
         } else if !fits {
@@ -269,8 +277,8 @@ impl RecvBuf {
 
 /// What decoders do with it.
 impl RecvBuf {
-    /// Never the same for two buffers of a process: by it a connection notices that it got another
-    /// buffer than the one that holds the rest of its input.
+    /// Never the same for two buffers or two owners of one: by it a connection notices that it got
+    /// another buffer than the one that holds the rest of its input.
     #[inline]
     pub(crate) fn id(&self) -> usize {
         self.id
@@ -322,10 +330,16 @@ impl RecvBuf {
         self.end_message();
     }
 
-    /// Forgets what another connection has left here, which it must not have needed.
+    /// Becomes another buffer, for another owner: the one before will notice should it come back
+    /// for something that it has left here. Undecoded bytes go over to the new one.
+    ///
+    /// Panics if a connection has left a part of a message here, which nobody else can make sense of.
     pub(crate) fn change_owner(&mut self) {
-        self.missing = 0;
-        self.announced = false;
+        assert!(
+            !self.in_progress && !self.announced && self.missing == 0,
+            "the RecvBuf holds a part of a message of another connection: clear it or pass another one"
+        );
+        self.id = next_id();
     }
 
     /// Tells how many bytes the frame in progress still lacks. Only large frames are remembered,
@@ -383,6 +397,12 @@ impl RecvBuf {
     pub(crate) fn undecoded_and_text(&mut self) -> (&[u8], &mut String) {
         (&self.storage[self.start..self.end], &mut self.text)
     }
+}
+
+/// Never the same twice in a process, as far as its words are wide.
+fn next_id() -> usize {
+    static NEXT: AtomicUsize = AtomicUsize::new(1);
+    NEXT.fetch_add(1, Ordering::Relaxed)
 }
 
 impl Default for RecvBuf {

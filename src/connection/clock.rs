@@ -57,8 +57,10 @@ pub(super) struct Clock {
     /// How much of a frame was there then, and how much of its payload was missing.
     left: usize,
     missing: u64,
-    /// Whether `keepalive` is the time the peer has to answer a ping.
+    /// Whether `keepalive` is the time the peer has to answer a ping, and how many bytes the
+    /// transport has taken when that ping is among them.
     pinged: bool,
+    ping_end: u64,
     ping: Ping,
     /// When the keepalive's latest ping was queued.
     ping_time: Duration,
@@ -90,6 +92,7 @@ impl Default for Clock {
             left: 0,
             missing: 0,
             pinged: false,
+            ping_end: 0,
             ping: Ping::None,
             ping_time: Duration::ZERO,
             round_trip_time: None,
@@ -255,6 +258,11 @@ impl Connection {
             clock.keepalive = Deadline::after(now, config.keepalive_interval);
             return Ok(());
         }
+        if clock.pinged && self.tx.taken() < clock.ping_end {
+            // The peer can't answer what waits behind other bytes: time runs when it is written.
+            clock.keepalive = Deadline::after(now, config.keepalive_timeout);
+            return Ok(());
+        }
         if !clock.keepalive.is_due(now) {
             return Ok(());
         }
@@ -268,6 +276,7 @@ impl Connection {
         clock.keepalive = Deadline::after(now, config.keepalive_timeout);
         self.push_waiting_pong();
         self.push_ping(&number.to_be_bytes());
+        self.clock.ping_end = self.tx.queued();
         Ok(())
     }
 

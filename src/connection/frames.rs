@@ -233,11 +233,7 @@ impl Connection {
         }
         message.fragments += 1;
         let size = header.payload_len;
-        let limit = limit_of(
-            self.config.max_frame_size as u64,
-            usize::MAX as u64,
-            streaming,
-        );
+        let limit = limit_of(self.config.max_frame_size as u64, usize::MAX as u64, true);
         if size > limit {
             return Err(ProtocolError::FrameTooBig { size, limit });
         }
@@ -389,13 +385,13 @@ impl super::Incoming {
 }
 
 /// The limit for lengths from the wire that a configured one means, where `largest` is the largest
-/// number that can be configured: it stands for no limit. But what is joined has to fit into half
-/// the address space, as everything that is allocated.
+/// number that can be configured: it stands for no limit. But what is joined has to fit into an
+/// eighth of the address space, where [`Located`] can point to.
 fn limit_of(configured: u64, largest: u64, streaming: bool) -> u64 {
     match (configured == largest, streaming) {
         (true, true) => u64::MAX,
         (_, true) => configured,
-        (_, false) => configured.min(largest / 2),
+        (_, false) => configured.min(largest / 8),
     }
 }
 
@@ -410,7 +406,7 @@ mod tests {
         assert_eq!(limit_of(1000, word, false), 1000);
         assert_eq!(limit_of(1000, word, true), 1000);
         // No limit: a message that is joined must fit, one that is streamed need not.
-        assert_eq!(limit_of(word, word, false), 0x7fff_ffff);
+        assert_eq!(limit_of(word, word, false), 0x1fff_ffff);
         assert_eq!(limit_of(word, word, true), u64::MAX);
         assert!(0x1_0000_0005 > limit_of(word, word, false));
     }

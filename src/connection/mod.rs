@@ -31,8 +31,9 @@ use send::WaitingPong;
 /// The order of verbs is always *receive, clock, send, wait*; the [crate documentation](crate)
 /// shows the loop.
 ///
-/// An open connection of a server that waits for input owns no heap memory, once
-/// [`SendBuf::release`] has been called. A client owns the generator of its masking keys.
+/// An open connection of a server that waits for input owns no heap memory but the name of its
+/// subprotocol, once [`SendBuf::release`] has been called. A client owns the generator of its masking
+/// keys.
 pub struct Connection {
     // What every received message needs comes first.
     phase: Phase,

@@ -124,8 +124,8 @@ impl Connection {
     ///
     /// For adapters that return an event from a loop around reading: the borrow checker forbids
     /// returning from such a loop what `receive` lends. Ask this in the loop, `receive` behind it,
-    /// with nothing between them but commands: the end of the transport or a passed deadline drops
-    /// an event that was found and not taken.
+    /// with nothing between them: a command that ends the connection, the end of the transport or a
+    /// passed deadline drops an event that was found and not taken.
     ///
     /// # Panics
     ///
@@ -139,7 +139,21 @@ impl Connection {
             self.left = rx.undecoded().len();
             return false;
         }
-        let streaming = self.message.kind.is_some() && self.message.streaming;
+        self.find(rx, false)
+    }
+
+    /// As [`wants_read`](Self::wants_read), for [`receive_part`](Self::receive_part).
+    ///
+    /// # Panics
+    ///
+    /// As [`receive_part`](Self::receive_part).
+    pub fn wants_read_part(&mut self, rx: &mut RecvBuf) -> bool {
+        self.check_buffer(rx);
+        self.found.is_none() && self.find(rx, true)
+    }
+
+    /// Looks for an event and keeps it; `true` if there is none.
+    fn find(&mut self, rx: &mut RecvBuf, streaming: bool) -> bool {
         match self.step(rx, streaming) {
             None => true,
             Some(located) => {
@@ -173,8 +187,8 @@ impl Connection {
             self.left == 0,
             "the rest of this connection's input is in another RecvBuf: pass that one"
         );
-        self.rx_id = rx.id();
         rx.change_owner();
+        self.rx_id = rx.id();
     }
 
     /// The kind, the header's and the payload's length of a short frame that is there completely.

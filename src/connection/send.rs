@@ -157,6 +157,7 @@ impl Connection {
         if part.is_empty() {
             return Ok(());
         }
+        self.push_waiting_pong();
         self.push_frame(outgoing.first_byte(), part);
         self.stats.other_frames_sent += 1;
         self.outgoing = Some(Outgoing {
@@ -177,6 +178,7 @@ impl Connection {
         if !outgoing.utf8.is_complete() {
             return Err(SendError::InvalidUtf8);
         }
+        self.push_waiting_pong();
         self.push_frame(FIN | outgoing.first_byte(), part);
         self.stats.messages_sent += 1;
         self.outgoing = None;
@@ -246,12 +248,16 @@ impl Connection {
     /// Whether the bound leaves room; places a waiting pong, which goes ahead of what comes now.
     fn check_room(&mut self) -> Result<(), SendError> {
         if !self.has_room() {
-            return Err(SendError::BufferFull {
-                queued: self.tx.remaining(),
-            });
+            return Err(self.buffer_full());
         }
         self.push_waiting_pong();
         Ok(())
+    }
+
+    fn buffer_full(&self) -> SendError {
+        SendError::BufferFull {
+            queued: self.tx.remaining(),
+        }
     }
 
     /// Queues the waiting pong, for something is about to be queued behind it.
@@ -272,14 +278,16 @@ impl Connection {
     }
 
     /// The state of the message in progress as it is with `part`.
-    fn check_part(&mut self, part: &[u8]) -> Result<Outgoing, SendError> {
+    fn check_part(&self, part: &[u8]) -> Result<Outgoing, SendError> {
         self.check_open()?;
         let mut outgoing = self.outgoing.ok_or(SendError::NoMessage)?;
+        if !self.has_room() {
+            return Err(self.buffer_full());
+        }
         if outgoing.kind == MessageKind::Text {
             let checked = outgoing.utf8.push(part, |_| ());
             checked.map_err(|utf8::Invalid| SendError::InvalidUtf8)?;
         }
-        self.check_room()?;
         Ok(outgoing)
     }
 
@@ -309,7 +317,7 @@ impl Connection {
         let waiting = self.tx.control_len();
         self.push_frame(first, payload);
         self.tx
-            .set_control_len(waiting + MAX_CONTROL_HEADER + payload.len());
+            .set_control_len(waiting + self.control_header() + payload.len());
         self.stats.other_frames_sent += 1;
     }
 
@@ -356,12 +364,15 @@ impl Connection {
     }
 
     fn has_control_room(&self, payload: usize) -> bool {
-        self.tx.control_len() + MAX_CONTROL_HEADER + payload <= MAX_CONTROL
+        self.tx.control_len() + self.control_header() + payload <= MAX_CONTROL
+    }
+
+    /// Two bytes, and the masking key of a client.
+    #[inline]
+    fn control_header(&self) -> usize {
+        if self.rng.is_some() { 6 } else { 2 }
     }
 }
-
-/// Two bytes and a masking key.
-const MAX_CONTROL_HEADER: usize = 6;
 
 impl Outgoing {
     /// The first byte of its next frame, without FIN: its opcode, or that of a continuation.

@@ -61,7 +61,7 @@ impl OriginPolicy {
 ///
 /// let list = AllowedOrigins::new(["https://example.com", "http://localhost:8080"])?;
 /// assert!(AllowedOrigins::new(["https://example.com/"]).is_err()); // an origin has no path
-/// assert!(AllowedOrigins::new(["*.example.com"]).is_err()); // and no pattern is one
+/// assert!(AllowedOrigins::new(["https://*.example.com"]).is_err()); // and no pattern is one
 /// # Ok::<(), framewire::server::InvalidOrigin>(())
 /// ```
 #[derive(Clone, PartialEq, Eq)]
@@ -81,7 +81,7 @@ impl AllowedOrigins {
         let mut lines = String::new();
         for origin in origins {
             let origin = origin.as_ref();
-            if Origin::parse(origin.as_bytes()).is_none() {
+            if origin.contains('*') || Origin::parse(origin.as_bytes()).is_none() {
                 return Err(InvalidOrigin(origin.into()));
             }
             lines.push_str(origin);

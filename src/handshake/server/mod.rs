@@ -122,9 +122,9 @@ pub enum Opening {
     Plain(PlainRequest),
     /// Anything else. The answer is in [`Handshake::send_buf`]: write it and close the transport.
     ///
-    /// A client that is still sending may lose the answer if the transport is closed at once. To be
-    /// kind to it, end the direction of writing alone, and go on filling and
-    /// [receiving](Handshake::receive), which discards, until the client ends its own or for a moment.
+    /// A client that is still sending may lose the answer, this one or another, if the transport is
+    /// closed at once. To be kind to it, end the direction of writing alone, and go on reading and
+    /// [clearing](RecvBuf::clear) until the client ends its own, or for a moment.
     Rejected(HandshakeError),
 }
 
@@ -154,7 +154,8 @@ impl Handshake {
     ///
     /// # Panics
     ///
-    /// If `rx` is not the buffer that holds the beginning of the request.
+    /// If `rx` is not the buffer that holds the beginning of the request, or holds a part of a message
+    /// of some connection.
     ///
     /// # Examples
     ///
@@ -184,7 +185,10 @@ impl Handshake {
             self.scanner.seen() == 0 || self.rx_id == rx.id(),
             "the beginning of the request is in another RecvBuf: pass that one"
         );
-        self.rx_id = rx.id();
+        if self.rx_id != rx.id() {
+            rx.change_owner();
+            self.rx_id = rx.id();
+        }
         let (_, unseen) = rx.undecoded().split_at(self.scanner.seen());
         let opening = match self.scanner.scan(unseen, &self.config.limits) {
             Ok(false) => return None,

@@ -1,6 +1,7 @@
 //! Answers other than 101: complete HTTP/1.1 responses, after which the transport is closed.
 
 use alloc::{format, vec::Vec};
+use core::fmt;
 
 use bytes::Bytes;
 use thiserror::Error;
@@ -25,7 +26,7 @@ use crate::{SendBuf, handshake::header::push_field};
 ///     .body("who are you?\n");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Response {
     status: u16,
     /// Whole lines.
@@ -114,6 +115,15 @@ impl Response {
         if has_body && !to_head {
             tx.push_encoded(&self.body);
         }
+    }
+}
+
+impl fmt::Debug for Response {
+    /// Without headers and body, which may hold secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Response")
+            .field("status", &self.status)
+            .finish_non_exhaustive()
     }
 }
 
