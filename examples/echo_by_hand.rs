@@ -43,13 +43,19 @@ pub(crate) fn main() -> Outcome<()> {
     println!("listening on {address}");
     println!("open http://{address}/ in a browser, or connect to ws://{address}/ with any client");
     loop {
-        let (stream, peer) = listener.accept()?;
-        let options = Arc::clone(&options);
-        thread::spawn(move || {
-            if let Err(error) = serve(stream, &options) {
-                eprintln!("{peer}: {error}");
-            }
+        let accepted = listener.accept().and_then(|(stream, peer)| {
+            let options = Arc::clone(&options);
+            thread::Builder::new().spawn(move || {
+                if let Err(error) = serve(stream, &options) {
+                    eprintln!("{peer}: {error}");
+                }
+            })
         });
+        if let Err(error) = accepted {
+            // Out of descriptors or threads, most likely: some will come free.
+            eprintln!("not accepted: {error}");
+            thread::sleep(Duration::from_millis(50));
+        }
     }
 }
 
@@ -82,6 +88,10 @@ fn open(
         }
         let due = handshake.handle_timeout(start.elapsed())?;
         if wait(stream, rx, start, due)? == Waited::Eof {
+            if rx.is_empty() {
+                // Browsers open connections that they may never use.
+                return Ok(None);
+            }
             handshake.receive_eof()?;
         }
     };
@@ -217,7 +227,7 @@ impl Options {
             match &*name {
                 "--listen" => options.listen = value()?,
                 "--protocol" => options.protocol = Some(value()?),
-                _ => return Err(format!("unknown option {name}").into()),
+                _ => return Err("usage: echo_by_hand [--listen ADDR] [--protocol NAME]".into()),
             }
         }
         Ok(options)

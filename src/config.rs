@@ -60,7 +60,8 @@ impl Default for Keepalive {
 
 /// The limits and time-outs of a [`Connection`](crate::Connection).
 ///
-/// Every limit is finite by default. Zero is a limit of zero, never "unlimited"; `usize::MAX` is
+/// Every limit on memory is finite by default; on the rate of pings and on the time a message takes
+/// there is none. Zero is a limit of zero, never "unlimited"; `usize::MAX` is
 /// as good as no limit. Time-outs are kept in whole milliseconds (rounded up, at most 49 days) and
 /// take effect in [`handle_timeout`](crate::Connection::handle_timeout).
 ///

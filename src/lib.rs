@@ -92,7 +92,7 @@
 //! # Where to go on
 //!
 //! - Accept connections: [`server`], the opening handshake.
-//! - Limits and time-outs: [`Config`]; all finite by default.
+//! - Limits and time-outs: [`Config`]; those on memory are finite by default.
 //! - Messages too large to hold: [`receive_part`](Connection::receive_part) and
 //!   [`start_message`](Connection::start_message).
 //! - One message for many peers: [`PreparedMessage`].
@@ -134,7 +134,11 @@
 // make bytes of counters and panic on everything else.
 #![cfg_attr(
     not(test),
-    warn(clippy::cast_possible_truncation, clippy::wildcard_enum_match_arm)
+    warn(
+        clippy::cast_possible_truncation,
+        clippy::unwrap_used,
+        clippy::wildcard_enum_match_arm
+    )
 )]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

@@ -22,6 +22,7 @@ use crate::{MessageKind, frame::EncodedHeader};
 /// let mut subscribers = [Connection::server(Config::new()), Connection::server(Config::new())];
 /// for subscriber in &mut subscribers {
 ///     subscriber.send_prepared(&news)?;
+///     assert_eq!(subscriber.stats().messages_sent, 1);
 /// }
 /// # Ok::<(), framewire::SendError>(())
 /// ```

@@ -8,7 +8,7 @@ use rand::{Rng as _, SeedableRng as _, rngs::ChaCha12Rng};
 use crate::frame::MaskingKey;
 
 /// The generator of one client connection. It draws 64 keys at a time, so that a key costs a load.
-/// Boxed, because servers own none and its state is larger than the rest of a connection.
+/// Boxed, because servers own none.
 pub(crate) struct Rng(Box<ChaCha12Rng>);
 
 impl Rng {

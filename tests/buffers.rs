@@ -519,3 +519,24 @@ fn cleared_buffer_serves_the_next_connection() {
         }
     }
 }
+
+/// Several pieces may be appended before they are looked at: bytes of a header that was used up lie
+/// between the joined ones and those, while storage has to grow for exactly the rest of a frame.
+#[test]
+fn storage_grows_also_for_what_lies_behind_a_used_up_header() {
+    for role in ROLES {
+        for begun in 0..130 {
+            let frames = [frame(0x02, &vec![1; begun]), frame(0x80, &[2; 40_000])].concat();
+            let wire = input(role, &frames);
+            let (first, rest) = wire.split_at(wire.len() - 39_900);
+            let (second, third) = rest.split_at(50);
+            let (mut conn, mut rx) = (connection(role, Config::new()), RecvBuf::new());
+            rx.extend_from_slice(first);
+            assert_eq!(conn.receive(&mut rx), None);
+            rx.extend_from_slice(second);
+            rx.extend_from_slice(third);
+            let expected = [vec![1; begun], vec![2; 40_000]].concat();
+            assert_eq!(conn.receive(&mut rx), Some(Event::Binary(&expected)));
+        }
+    }
+}

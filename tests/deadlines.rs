@@ -170,7 +170,7 @@ fn closing_ends_at_its_deadline_although_the_writer_is_blocked() {
     }
 }
 
-// req: C-33
+// req: C-33, L-07
 #[test]
 fn progress_of_the_writer_does_not_prolong_closing() {
     for role in ROLES {
@@ -218,7 +218,7 @@ fn failure_by_the_application_comes_too_late_behind_a_deadline() {
     }
 }
 
-// req: C-26, C-33
+// req: C-26, C-33, L-07
 #[test]
 fn peer_that_reads_nothing_is_given_up_after_30_seconds() {
     for role in ROLES {
@@ -236,7 +236,7 @@ fn peer_that_reads_nothing_is_given_up_after_30_seconds() {
     }
 }
 
-// req: C-33
+// req: C-33, L-07
 #[test]
 fn every_byte_that_is_taken_gives_the_peer_another_30_seconds() {
     for role in ROLES {

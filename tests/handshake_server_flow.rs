@@ -254,4 +254,22 @@ fn everything_can_be_sent_to_another_thread() {
     is_send::<PlainRequest>();
     is_send::<Response>();
     is_send::<Connection>();
+    is_send::<RecvBuf>();
+    is_send::<framewire::SendBuf>();
+    is_send::<framewire::PreparedMessage>();
+    is_send::<framewire::Config>();
+    is_send::<Event<'static>>();
+    is_send::<framewire::PartEvent<'static>>();
+    is_send::<framewire::CloseFrame<'static>>();
+    is_send::<framewire::Closed>();
+    is_send::<framewire::Stats>();
+    is_send::<ProtocolError>();
+    is_send::<framewire::SendError>();
+    is_send::<framewire::TimedOut>();
+    is_send::<framewire::UnexpectedEof>();
+    is_send::<framewire::frame::Header>();
+    is_send::<framewire::frame::HeaderError>();
+    is_send::<framewire::frame::MaskingKey>();
+    is_send::<framewire::server::HandshakeError>();
+    is_send::<framewire::server::OriginPolicy>();
 }

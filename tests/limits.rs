@@ -251,7 +251,7 @@ fn fragments_are_131_072_at_most_by_default_empty_ones_included() {
             events.push(Seen::from(event))
         });
         assert_eq!(events, [Seen::Text(String::new())]);
-        // an empty fragment takes no memory.
+        // An empty fragment takes no memory.
         assert!(rx.capacity() <= 16 * 1024, "{} bytes", rx.capacity());
 
         let one_more = input(role, &fragments(BINARY, &vec![0; limit + 1]));

@@ -234,6 +234,7 @@ impl RecvBuf {
         } else if !fits {
             self.grow(len);
         }
+        debug_assert!(self.storage.len() - self.end >= least, "there is room now");
     }
 
     /// Moves the undecoded bytes to the left, over used-up headers, to the end of the joined ones.
@@ -267,6 +268,8 @@ impl RecvBuf {
             self.storage = Vec::new();
             (self.message, self.joined, self.start, self.end) = (0, 0, 0, 0);
         }
+        // What lies between the two parts is not in `len`.
+        self.close_gap();
         self.storage.reserve_exact(len - self.storage.len());
         self.storage.resize(len, 0);
         if self.held() == 0 || self.message >= CACHE_LINE {

@@ -24,6 +24,8 @@ use crate::{SendBuf, handshake::header::push_field};
 ///     .header("WWW-Authenticate", "Bearer")?
 ///     .header("Content-Type", "text/plain")?
 ///     .body("who are you?\n");
+/// assert!(login.clone().header("Set-Cookie", "a\r\nb").is_err()); // no second header smuggled in
+/// assert!(login.header("Connection", "keep-alive").is_err()); // that one is ours
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, PartialEq, Eq)]
