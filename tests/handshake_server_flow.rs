@@ -265,7 +265,7 @@ fn everything_can_be_sent_to_another_thread() {
     is_send::<framewire::Stats>();
     is_send::<ProtocolError>();
     is_send::<framewire::SendError>();
-    is_send::<framewire::TimedOut>();
+    is_send::<TimedOut>();
     is_send::<framewire::UnexpectedEof>();
     is_send::<framewire::frame::Header>();
     is_send::<framewire::frame::HeaderError>();
