@@ -1,0 +1,43 @@
+//! The fuzz targets of framewire, as functions of bytes: a fuzzer calls them by way of
+//! `fuzz_targets/`, a test calls them with all seeds.
+//!
+//! An input is a prefix of fixed size, which draws configuration, cuts and commands ([`input`]), and
+//! behind it the bytes of the peer. Inputs that are shorter than the prefix are filled up with zeros,
+//! and zeros mean: the defaults, in one piece, and nobody does anything.
+//!
+//! What must hold is asserted on the way. The reader of our output is the one of the tests.
+
+#[path = "../../tests/support/http.rs"]
+mod http;
+#[path = "../../tests/support/mod.rs"]
+mod support;
+
+mod drive;
+mod handshake;
+mod input;
+mod same;
+
+use framewire::Role;
+
+/// Bytes to a server's connection, while its application sends, pings, closes, lets time pass and
+/// writes by fits and starts.
+pub fn server_bytes(data: &[u8]) {
+    drive::run(Role::Server, data);
+}
+
+/// The same for a client.
+pub fn client_bytes(data: &[u8]) {
+    drive::run(Role::Client, data);
+}
+
+/// The same bytes to both roles, cut in two ways, received in whole messages and in parts: nothing
+/// that can be observed may differ.
+pub fn segmentation(data: &[u8]) {
+    same::run(Role::Server, data);
+    same::run(Role::Client, data);
+}
+
+/// Bytes to a server's opening handshake, cut in two ways.
+pub fn request(data: &[u8]) {
+    handshake::run(data);
+}
