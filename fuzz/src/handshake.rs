@@ -45,6 +45,7 @@ pub(crate) fn run(data: &[u8]) {
                 16 * 1024
             };
             assert!(arriving.len() <= most, "more is not waited for");
+            assert!(has_whole_line_breaks(&arriving));
         }
         Outcome::Rejected { error, answer } => assert_eq!(answer.status, error.status()),
     }
@@ -224,10 +225,10 @@ fn agrees_with_httparse(seen: &Seen, bytes: &[u8]) {
     let mut headers = [httparse::EMPTY_HEADER; 256];
     let mut request = httparse::Request::new(&mut headers);
     let parsed = request.parse(bytes);
-    assert!(
-        matches!(parsed, Ok(httparse::Status::Complete(_))),
-        "{parsed:?}"
-    );
+    let Ok(httparse::Status::Complete(len)) = parsed else {
+        panic!("{parsed:?}");
+    };
+    assert!(has_whole_line_breaks(&bytes[..len]));
     assert_eq!((request.method, request.version), (Some("GET"), Some(1)));
     assert_eq!(request.path, Some(&*seen.target));
     let headers = request
@@ -236,4 +237,12 @@ fn agrees_with_httparse(seen: &Seen, bytes: &[u8]) {
         .map(|header| (header.name, header.value));
     let seen = seen.headers.iter().map(|(name, value)| (&**name, &**value));
     assert!(headers.eq(seen));
+}
+
+/// Whether there is no LF without a CR before it, and no CR without an LF behind it, but at the end.
+fn has_whole_line_breaks(bytes: &[u8]) -> bool {
+    let bytes = bytes.strip_suffix(b"\r").unwrap_or(bytes);
+    let breaks = bytes.windows(2).filter(|two| two == b"\r\n").count();
+    let count = |wanted| bytes.iter().filter(|&&byte| byte == wanted).count();
+    count(b'\r') == breaks && count(b'\n') == breaks
 }

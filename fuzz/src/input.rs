@@ -26,25 +26,46 @@ pub(crate) fn bit(number: u8, n: u8) -> bool {
     number >> n & 1 != 0
 }
 
-/// The configuration that six numbers mean; all of them zero: the defaults.
-pub(crate) fn config([flags, times, message, frame, fragments, queued]: [u8; 6]) -> Config {
-    let mut config = Config::new()
-        .auto_pong(!bit(flags, 0))
-        .receive_while_closing(!bit(flags, 1))
-        .accepts(match flags >> 2 & 3 {
+/// The rules for what is received that a configuration states.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rules {
+    pub(crate) accepts: Accepts,
+    pub(crate) receive_while_closing: bool,
+    pub(crate) max_message_size: usize,
+    pub(crate) max_frame_size: usize,
+    pub(crate) max_fragments: u32,
+    pub(crate) max_pings: u32,
+}
+
+/// The rules that six numbers mean; all of them zero: the defaults.
+pub(crate) fn rules([flags, _, message, frame, fragments, _]: [u8; 6]) -> Rules {
+    Rules {
+        accepts: match flags >> 2 & 3 {
             0 | 3 => Accepts::Both,
             1 => Accepts::Text,
             _ => Accepts::Binary,
-        })
-        .max_message_size(size(message).unwrap_or(16 << 20))
-        .max_frame_size(size(frame).unwrap_or(16 << 20))
+        },
+        receive_while_closing: !bit(flags, 1),
+        max_message_size: size(message).unwrap_or(16 << 20),
+        max_frame_size: size(frame).unwrap_or(16 << 20),
+        max_fragments: u32::from(fragments).checked_sub(1).unwrap_or(131_072),
+        max_pings: u32::from(flags >> 4).checked_sub(1).unwrap_or(u32::MAX),
+    }
+}
+
+/// The configuration that six numbers mean; all of them zero: the defaults.
+pub(crate) fn config(numbers: [u8; 6]) -> Config {
+    let [flags, times, _, _, _, queued] = numbers;
+    let rules = rules(numbers);
+    let mut config = Config::new()
+        .auto_pong(!bit(flags, 0))
+        .receive_while_closing(rules.receive_while_closing)
+        .accepts(rules.accepts)
+        .max_message_size(rules.max_message_size)
+        .max_frame_size(rules.max_frame_size)
+        .max_fragments(rules.max_fragments)
+        .max_pings_per_second(rules.max_pings)
         .max_queued(size(queued).unwrap_or(1 << 20));
-    if fragments > 0 {
-        config = config.max_fragments(u32::from(fragments - 1));
-    }
-    if flags >> 4 > 0 {
-        config = config.max_pings_per_second(u32::from(flags >> 4) - 1);
-    }
     let seconds = |n: u8| Duration::from_secs(u64::from(n));
     if bit(times, 0) {
         config = config.keepalive(Keepalive {

@@ -15,6 +15,7 @@ mod support;
 mod drive;
 mod handshake;
 mod input;
+mod reference;
 mod same;
 
 use framewire::Role;
@@ -31,7 +32,7 @@ pub fn client_bytes(data: &[u8]) {
 }
 
 /// The same bytes to both roles, cut in two ways, received in whole messages and in parts: nothing
-/// that can be observed may differ.
+/// that can be observed may differ, and events and counters are those of a second decoder.
 pub fn segmentation(data: &[u8]) {
     same::run(Role::Server, data);
     same::run(Role::Client, data);

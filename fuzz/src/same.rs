@@ -5,7 +5,8 @@ use std::mem::take;
 use framewire::{CloseCode, Config, Connection, Event, PartEvent, RecvBuf, Role};
 
 use crate::{
-    input::{arriving, bit, config, cut, split},
+    input::{arriving, bit, config, cut, rules, split},
+    reference::expect,
     support::{
         connection,
         trace::{Seen, Trace, drain},
@@ -16,7 +17,8 @@ use crate::{
 pub(crate) fn run(role: Role, data: &[u8]) {
     let (prefix, bytes) = split::<16>(data);
     let [flags, c0, c1, c2, c3, c4, c5, cuts @ ..] = prefix;
-    let config = config([c0, c1, c2, c3, c4, c5]);
+    let numbers = [c0, c1, c2, c3, c4, c5];
+    let config = config(numbers);
     // Four sizes and five: they do not get in step.
     let (one, other) = cuts.split_at(4);
     let arriving = arriving(flags & 3, role, bytes);
@@ -29,6 +31,7 @@ pub(crate) fn run(role: Role, data: &[u8]) {
     };
 
     let expected = trace(role, config, way(false, false), cut(one, &arriving));
+    expect(role, rules(numbers), bit(flags, 3), &arriving).compare(&expected.0);
     let pieces = || cut(other, &arriving);
     let same = trace(role, config, way(false, false), pieces());
     assert_eq!(same, expected, "cut in another way");
