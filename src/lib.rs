@@ -165,7 +165,7 @@ pub use config::{Accepts, Config, Keepalive, Role};
 pub use connection::{Closed, ClosedBy, Connection, State};
 pub use error::{ProtocolError, SendError, TimedOut, UnexpectedEof};
 pub use event::{Event, MessageKind, PartEvent};
-pub use handshake::server;
+pub use handshake::{client, server};
 pub use prepared::PreparedMessage;
 pub use stats::Stats;
 

@@ -193,13 +193,20 @@ impl Connection {
         connection
     }
 
-    /// Puts the answer of the opening handshake in front of everything that will be sent, and
-    /// remembers what was agreed on.
-    pub(crate) fn opened_by(mut self, answer: &[u8], subprotocol: Option<&str>) -> Self {
-        self.tx.push_bytes(answer);
-        self.stats.preamble = answer.len() as u64;
-        self.subprotocol = subprotocol.map(Box::from);
-        self
+    /// Makes the end of a connection whose opening handshake is done, for that handshake: what it has
+    /// queued goes in front of everything that will be sent, and it may have a generator already.
+    pub(crate) fn opened(
+        role: Role,
+        config: Config,
+        rng: Option<Rng>,
+        tx: SendBuf,
+        subprotocol: Option<&str>,
+    ) -> Self {
+        let mut connection = Self::new(role, config, rng);
+        connection.stats.preamble = tx.queued();
+        connection.tx = tx;
+        connection.subprotocol = subprotocol.map(Box::from);
+        connection
     }
 
     /// Which end this is.

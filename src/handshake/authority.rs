@@ -14,31 +14,47 @@ impl<'a> Authority<'a> {
     /// Takes what RFC 3986 allows except for a comma, which is the sign of two fields that something
     /// on the way has merged.
     pub(super) fn parse(value: &'a [u8]) -> Option<Self> {
-        let text = str::from_utf8(value).ok()?;
-        let end = if text.starts_with('[') {
-            text.find(']')? + 1
-        } else {
-            text.find(':').unwrap_or(text.len())
-        };
-        let (host, port) = text.split_at_checked(end)?;
-        let host_is_valid = match host.strip_prefix('[') {
-            Some(address) => address.strip_suffix(']')?.parse::<Ipv6Addr>().is_ok(),
-            None => !host.is_empty() && is_name(host.as_bytes()),
-        };
-        if !host_is_valid {
+        let (host, port) = split(str::from_utf8(value).ok()?)?;
+        if !is_host(host) {
             return None;
         }
-        let port = match port.strip_prefix(':') {
-            None if port.is_empty() => None,
-            None => return None,
-            Some("") => None,
-            Some(digits) if digits.bytes().all(|byte| byte.is_ascii_digit()) => {
-                Some(digits.parse().ok()?)
-            }
-            Some(_) => return None,
+        let port = match port {
+            None | Some("") => None,
+            Some(digits) => Some(parse_port(digits)?),
         };
         Some(Self { host, port })
     }
+}
+
+/// Separates the host from the port behind its colon. `None`: a bracket that is not closed, or
+/// something else than a port behind it.
+pub(super) fn split(authority: &str) -> Option<(&str, Option<&str>)> {
+    let end = if authority.starts_with('[') {
+        authority.find(']')? + 1
+    } else {
+        authority.find(':').unwrap_or(authority.len())
+    };
+    let (host, rest) = authority.split_at_checked(end)?;
+    match rest.strip_prefix(':') {
+        None if !rest.is_empty() => None,
+        port => Some((host, port)),
+    }
+}
+
+/// Whether it is a name, an IPv4 address, or an IPv6 address in brackets, without a zone.
+pub(super) fn is_host(host: &str) -> bool {
+    match host.strip_prefix('[') {
+        Some(address) => address
+            .strip_suffix(']')
+            .is_some_and(|address| address.parse::<Ipv6Addr>().is_ok()),
+        None => !host.is_empty() && is_name(host.as_bytes()),
+    }
+}
+
+/// Digits, and nothing else: `u16::from_str` would take a sign.
+pub(super) fn parse_port(digits: &str) -> Option<u16> {
+    let are_digits = digits.bytes().all(|byte| byte.is_ascii_digit());
+    digits.parse().ok().filter(|_| are_digits)
 }
 
 /// `reg-name = *( unreserved / pct-encoded / sub-delims )`, without the comma.

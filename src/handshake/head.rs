@@ -113,17 +113,13 @@ impl Head {
     /// For a header that may be repeated, [look at all of them](Self::headers).
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&[u8]> {
-        self.headers()
-            .find(|(field, _)| field.eq_ignore_ascii_case(name))
-            .map(|(_, value)| value)
+        self.headers().first(name)
     }
 
     /// All headers in order, repeated ones apart.
     #[must_use]
     pub fn headers(&self) -> Headers<'_> {
-        Headers {
-            lines: self.bytes.get(self.places.headers..).unwrap_or_default(),
-        }
+        Headers::checked(self.bytes.get(self.places.headers..).unwrap_or_default())
     }
 
     fn text(&self, range: &Range<usize>) -> &str {
@@ -142,7 +138,7 @@ impl fmt::Debug for Head {
     }
 }
 
-/// The headers of a request in order, as pairs of name and value; from [`Head::headers`].
+/// The headers of a request or a response in order, as pairs of name and value.
 ///
 /// A name is in the letter case it came in. A value has no whitespace around it and no control
 /// character but tabs in it, and need not be UTF-8.
@@ -153,6 +149,17 @@ pub struct Headers<'a> {
 }
 
 impl<'a> Headers<'a> {
+    /// Lines that [`Self::parse`] has checked before.
+    pub(super) fn checked(lines: &'a [u8]) -> Self {
+        Self { lines }
+    }
+
+    /// The value of the first field of this name, in any letter case.
+    pub(super) fn first(mut self, name: &str) -> Option<&'a [u8]> {
+        self.find(|(field, _)| field.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value)
+    }
+
     /// Checks the grammar of `count` header lines, each with its end, and of the empty line behind
     /// them (RFC 9112 section 5).
     pub(super) fn parse(lines: &'a [u8], count: usize) -> Option<Self> {

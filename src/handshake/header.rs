@@ -8,9 +8,25 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use sha1::{Digest as _, Sha1};
 use thiserror::Error;
 
+/// The key of a client: 16 random bytes in base64 (RFC 6455 section 4.1).
+pub(super) fn encode_key(nonce: [u8; 16]) -> [u8; 24] {
+    let mut key = [0; 24];
+    STANDARD
+        .encode_slice(nonce, &mut key)
+        .expect("16 bytes are 24 characters of base64");
+    key
+}
+
 /// A valid Sec-WebSocket-Key (RFC 6455 section 11.3.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Key<'a>(&'a [u8; 24]);
+
+impl<'a> From<&'a [u8; 24]> for Key<'a> {
+    /// Takes a key of our own.
+    fn from(key: &'a [u8; 24]) -> Self {
+        Self(key)
+    }
+}
 
 impl<'a> Key<'a> {
     /// Takes 22 characters of the base64 alphabet and `==`: what decodes to 16 bytes.
@@ -83,6 +99,46 @@ pub(super) fn has_element(list: &[u8], wanted: &str) -> bool {
     elements(list).any(|element| element.eq_ignore_ascii_case(wanted.as_bytes()))
 }
 
+/// The values of all fields of this name, in any letter case.
+pub(super) fn values<'a>(
+    headers: impl Iterator<Item = (&'a str, &'a [u8])> + Clone,
+    wanted: &'static str,
+) -> impl Iterator<Item = &'a [u8]> + Clone {
+    headers
+        .filter(move |(name, _)| name.eq_ignore_ascii_case(wanted))
+        .map(|(_, value)| value)
+}
+
+/// A header that may be there once.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) enum Field<'a> {
+    #[default]
+    Missing,
+    Once(&'a [u8]),
+    Repeated,
+}
+
+impl<'a> Field<'a> {
+    pub(super) fn add(&mut self, value: &'a [u8]) {
+        *self = match self {
+            Self::Missing => Self::Once(trim(value)),
+            Self::Once(_) | Self::Repeated => Self::Repeated,
+        };
+    }
+
+    pub(super) fn required<E>(self, missing: E, repeated: E) -> Result<&'a [u8], E> {
+        self.optional(repeated)?.ok_or(missing)
+    }
+
+    pub(super) fn optional<E>(self, repeated: E) -> Result<Option<&'a [u8]>, E> {
+        match self {
+            Self::Missing => Ok(None),
+            Self::Once(value) => Ok(Some(value)),
+            Self::Repeated => Err(repeated),
+        }
+    }
+}
+
 /// Takes spaces and tabs off both ends.
 pub(super) fn trim(mut value: &[u8]) -> &[u8] {
     while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = value {
@@ -115,6 +171,9 @@ pub enum InvalidHeader {
     /// Content-Length, Transfer-Encoding, Trailer and all that begin with `Sec-WebSocket-`.
     #[error("header that belongs to the handshake itself")]
     Reserved,
+    /// A request has this header once, and it was given before: Origin, Authorization or Cookie.
+    #[error("header that may be given only once")]
+    Repeated,
 }
 
 /// Appends a header line, if it may be added to a message of ours.

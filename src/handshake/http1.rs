@@ -13,7 +13,7 @@ use super::{authority::Authority, header::is_token_char};
 pub(super) struct Limits {
     /// In bytes, from the first empty line before it to the empty line behind it.
     pub(super) head: usize,
-    /// In bytes.
+    /// Of the target, the second word of the first line, in bytes.
     pub(super) target: usize,
     /// In lines.
     pub(super) headers: usize,
@@ -53,9 +53,9 @@ enum State {
     /// The CR of such an empty line.
     StartCr,
     /// A character of the first line: before, in or behind its second word.
-    Method,
-    Target,
-    Version,
+    FirstWord,
+    SecondWord,
+    Rest,
     /// A character of a header line.
     Header,
     /// A CR at the end of a line.
@@ -119,7 +119,9 @@ impl Scanner {
                 self.start = self.seen;
                 State::Start
             }
-            (State::Method | State::Target | State::Version | State::Header, b'\r') => State::Cr,
+            (State::FirstWord | State::SecondWord | State::Rest | State::Header, b'\r') => {
+                State::Cr
+            }
             (State::Cr, b'\n') => State::Lf,
             (State::Lf, b'\r') => State::EndCr,
             (State::EndCr, b'\n') => State::End,
@@ -128,17 +130,17 @@ impl Scanner {
             }
             (_, 0..=0x08 | 0x0b..=0x1f | 0x7f) => return Err(HeadError::ControlCharacter),
 
-            (State::Method, b' ') => State::Target,
-            (State::Target, b' ') => State::Version,
-            (State::Target, _) => {
+            (State::FirstWord, b' ') => State::SecondWord,
+            (State::SecondWord, b' ') => State::Rest,
+            (State::SecondWord, _) => {
                 self.target += 1;
                 if self.target > limits.target {
                     return Err(HeadError::TargetTooLong);
                 }
-                State::Target
+                State::SecondWord
             }
-            (State::Start | State::Method, _) => State::Method,
-            (State::Version, _) => State::Version,
+            (State::Start | State::FirstWord, _) => State::FirstWord,
+            (State::Rest, _) => State::Rest,
 
             (State::Lf, b' ' | b'\t') => return Err(HeadError::FoldedHeader),
             (State::Lf, _) => {
@@ -187,6 +189,50 @@ impl RequestLine {
             method: 0..method.len(),
             target: behind_method..behind_method + target.len(),
             version: (major - b'0', minor - b'0'),
+        })
+    }
+}
+
+/// The first line of a response (RFC 9112 section 4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct StatusLine {
+    /// The two digits.
+    pub(super) version: (u8, u8),
+    /// 100 to 999.
+    pub(super) status: u16,
+}
+
+impl StatusLine {
+    /// Takes a line apart, without its end. The reason may be missing, with or without the space
+    /// before it.
+    pub(super) fn parse(line: &[u8]) -> Option<Self> {
+        let [
+            b'H',
+            b'T',
+            b'T',
+            b'P',
+            b'/',
+            major,
+            b'.',
+            minor,
+            b' ',
+            status @ ..,
+        ] = line
+        else {
+            return None;
+        };
+        let (status, reason) = status.split_at_checked(3)?;
+        if !major.is_ascii_digit()
+            || !minor.is_ascii_digit()
+            || !status.iter().all(u8::is_ascii_digit)
+            || !matches!(reason, [] | [b' ', ..])
+        {
+            return None;
+        }
+        let status = core::str::from_utf8(status).ok()?.parse().ok()?;
+        (status >= 100).then_some(Self {
+            version: (major - b'0', minor - b'0'),
+            status,
         })
     }
 }
@@ -341,6 +387,45 @@ mod tests {
             b"GET / HTTP/a.b",
         ] {
             assert_eq!(RequestLine::parse(line), None, "{line:?}");
+        }
+    }
+
+    // req: HC-22
+    #[test]
+    fn status_lines_have_a_version_and_three_digits() {
+        let parse =
+            |line: &str| StatusLine::parse(line.as_bytes()).map(|line| (line.version, line.status));
+        for line in [
+            "HTTP/1.1 101 Switching Protocols",
+            "HTTP/1.1 101 ",
+            "HTTP/1.1 101",
+            "HTTP/1.1 101  \t(\u{e9}",
+        ] {
+            assert_eq!(parse(line), Some(((1, 1), 101)), "{line:?}");
+        }
+        assert_eq!(parse("HTTP/1.0 404 x"), Some(((1, 0), 404)));
+        assert_eq!(parse("HTTP/9.9 999 x"), Some(((9, 9), 999)));
+        for line in [
+            "",
+            "HTTP/1.1",
+            "HTTP/1.1 ",
+            "HTTP/1.1 10",
+            "HTTP/1.1 1O1",
+            "HTTP/1.1 1011",
+            "HTTP/1.1 099",
+            "HTTP/1.1 +11",
+            "HTTP/1.1 101x",
+            "HTTP/1.1 101\tx",
+            "HTTP/1.1  101",
+            " HTTP/1.1 101",
+            "http/1.1 101",
+            "HTTP/1.10 101",
+            "HTTP/1 101",
+            "HTTP/a.1 101",
+            "HTTP/1.a 101",
+            "ICY 200 OK",
+        ] {
+            assert_eq!(parse(line), None, "{line:?}");
         }
     }
 

@@ -1,19 +1,21 @@
 //! The opening handshake (RFC 6455 section 4), without I/O.
 //!
 //! What a header *means* is decided by pure functions on header values: [`header`], [`extension`],
-//! [`authority`] and [`origin`]. What HTTP/1.1 looks like in bytes is known to [`http1`] and [`head`] alone, so
-//! that a framework which has parsed a request itself can do without them. [`server`] puts both
-//! together.
+//! [`authority`] and [`origin`]. What HTTP/1.1 looks like in bytes is known to [`http1`], [`reader`] and
+//! [`head`] alone, so that a framework which has parsed a request itself can do without them.
+//! [`client`] and [`server`] put both together.
 
 // Offsets come from the peer here.
 #![cfg_attr(not(test), warn(clippy::indexing_slicing))]
 
 mod authority;
+pub mod client;
 mod extension;
 mod head;
 mod header;
 mod http1;
 mod origin;
+mod reader;
 pub mod server;
 
 use thiserror::Error;

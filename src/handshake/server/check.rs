@@ -7,7 +7,7 @@ use super::HandshakeError;
 use crate::handshake::{
     authority::Authority,
     extension,
-    header::{Key, check_subprotocols, has_element, is_websocket, trim},
+    header::{Field, Key, check_subprotocols, has_element, is_websocket, values},
     origin::OriginPolicy,
 };
 
@@ -52,12 +52,8 @@ pub(super) fn check<'a>(
     }
     let key = fields.key.required(E::MissingKey, E::RepeatedKey)?;
     let key = Key::parse(key).ok_or(E::InvalidKey)?;
-    let values = |wanted: &'static str| {
-        let is_wanted = move |(name, _): &(&str, _)| name.eq_ignore_ascii_case(wanted);
-        headers.clone().filter(is_wanted).map(|(_, value)| value)
-    };
-    check_subprotocols(values("sec-websocket-protocol"))?;
-    extension::check(values("sec-websocket-extensions"))?;
+    check_subprotocols(values(headers.clone(), "sec-websocket-protocol"))?;
+    extension::check(values(headers, "sec-websocket-extensions"))?;
     if !policy.allows(origin, host) {
         return Err(E::OriginNotAllowed);
     }
@@ -128,39 +124,5 @@ impl<'a> Fields<'a> {
             }
         }
         fields
-    }
-}
-
-/// A header that may be there once.
-#[derive(Clone, Copy, Debug, Default)]
-enum Field<'a> {
-    #[default]
-    Missing,
-    Once(&'a [u8]),
-    Repeated,
-}
-
-impl<'a> Field<'a> {
-    fn add(&mut self, value: &'a [u8]) {
-        *self = match self {
-            Self::Missing => Self::Once(trim(value)),
-            Self::Once(_) | Self::Repeated => Self::Repeated,
-        };
-    }
-
-    fn required(
-        self,
-        missing: HandshakeError,
-        repeated: HandshakeError,
-    ) -> Result<&'a [u8], HandshakeError> {
-        self.optional(repeated)?.ok_or(missing)
-    }
-
-    fn optional(self, repeated: HandshakeError) -> Result<Option<&'a [u8]>, HandshakeError> {
-        match self {
-            Self::Missing => Ok(None),
-            Self::Once(value) => Ok(Some(value)),
-            Self::Repeated => Err(repeated),
-        }
     }
 }

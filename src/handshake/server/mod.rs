@@ -77,7 +77,8 @@ pub use super::{
 use super::{
     authority::Authority,
     head::Places,
-    http1::{RequestLine, Scanner, Target},
+    http1::{RequestLine, Target},
+    reader::HeadReader,
 };
 use crate::{RecvBuf, SendBuf, TimedOut};
 use check::{Wish, check};
@@ -90,10 +91,8 @@ use check::{Wish, check};
 #[derive(Debug)]
 pub struct Handshake {
     config: Config,
-    scanner: Scanner,
+    reader: HeadReader,
     phase: Phase,
-    /// Which buffer holds what the scanner has seen.
-    rx_id: usize,
     tx: SendBuf,
     /// When [`Self::handle_timeout`] was called first.
     started: Option<Duration>,
@@ -134,9 +133,8 @@ impl Handshake {
     pub fn new(config: &Config) -> Self {
         Self {
             config: config.clone(),
-            scanner: Scanner::new(),
+            reader: HeadReader::new(),
             phase: Phase::Request,
-            rx_id: 0,
             tx: SendBuf::new(),
             started: None,
         }
@@ -181,24 +179,15 @@ impl Handshake {
                 return None;
             }
         }
-        assert!(
-            self.scanner.seen() == 0 || self.rx_id == rx.id(),
-            "the beginning of the request is in another RecvBuf: pass that one"
-        );
-        if self.rx_id != rx.id() {
-            rx.change_owner();
-            self.rx_id = rx.id();
-        }
-        let (_, unseen) = rx.undecoded().split_at(self.scanner.seen());
-        let opening = match self.scanner.scan(unseen, &self.config.limits) {
+        let opening = match self.reader.read(rx, &self.config.limits) {
             Ok(false) => return None,
-            Ok(true) => self.open(self.head(rx)),
+            Ok(true) => self.open(self.reader.head(rx)),
             Err(error) => Err(error.into()),
         };
         match opening {
             Ok(Opening::Upgrade(request)) => {
                 self.phase = Phase::Accepted;
-                rx.consume(self.scanner.seen());
+                self.reader.take(rx);
                 Some(Opening::Upgrade(request))
             }
             Ok(opening) => {
@@ -208,7 +197,7 @@ impl Handshake {
             }
             Err(error) => {
                 self.phase = Phase::Discard;
-                let to_head = self.head(rx).starts_with(b"HEAD ");
+                let to_head = self.reader.head(rx).starts_with(b"HEAD ");
                 rx.discard();
                 Response::refusal(error).queue(&mut self.tx, to_head);
                 Some(Opening::Rejected(error))
@@ -231,7 +220,7 @@ impl Handshake {
             return Err(E::MethodNotAllowed);
         }
         let lines = lines.strip_prefix(b"\r\n").unwrap_or_default();
-        let headers = Headers::parse(lines, self.scanner.headers()).ok_or(E::InvalidHeaderLine)?;
+        let headers = Headers::parse(lines, self.reader.headers()).ok_or(E::InvalidHeaderLine)?;
         let target = text(parsed.target.clone()).ok_or(E::InvalidTarget)?;
         let places = Target::parse(target).ok_or(E::InvalidTarget)?;
         let authority = places.authority.clone().and_then(|place| target.get(place));
@@ -244,11 +233,6 @@ impl Handshake {
                 Opening::Upgrade(Request::new(head, accept, self.config.connection))
             }
         })
-    }
-
-    /// The part of the head that was looked at.
-    fn head<'b>(&self, rx: &'b RecvBuf) -> &'b [u8] {
-        rx.undecoded().get(self.scanner.head()).unwrap_or_default()
     }
 
     /// Tells whether time is up at `now`, on any scale that does not go backwards, and returns when
@@ -301,7 +285,7 @@ impl Handshake {
         }
         self.phase = Phase::Discard;
         Err(Aborted {
-            received: self.scanner.seen(),
+            received: self.reader.received(),
         })
     }
 
@@ -336,7 +320,7 @@ mod tests {
             rx.extend_from_slice(&[byte]);
             assert!(handshake.receive(&mut rx).is_none());
             // It counts what it looks at: a second look at anything would make it more.
-            assert_eq!(handshake.scanner.seen(), n + 1);
+            assert_eq!(handshake.reader.received(), n + 1);
         }
         rx.extend_from_slice(b"\r\n");
         assert!(matches!(

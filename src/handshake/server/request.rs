@@ -7,7 +7,7 @@ use thiserror::Error;
 
 use super::{Head, InvalidHeader, Response};
 use crate::{
-    Connection, SendBuf,
+    Connection, Role, SendBuf,
     handshake::header::{elements, push_field},
 };
 
@@ -141,7 +141,9 @@ impl Request {
             &self.headers,
             b"\r\n",
         ];
-        Connection::server(self.config).opened_by(&answer.concat(), subprotocol)
+        let mut tx = SendBuf::new();
+        tx.push_bytes(&answer.concat());
+        Connection::opened(Role::Server, self.config, None, tx, subprotocol)
     }
 
     /// Answers without upgrading. Write what is returned, and close the transport.
