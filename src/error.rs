@@ -5,6 +5,8 @@
 use thiserror::Error;
 
 use crate::{CloseCode, frame::HeaderError};
+#[cfg(feature = "std")]
+use crate::{client, server};
 
 /// The peer broke a rule, and the connection was failed for it (RFC 6455 section 7.1.7).
 ///
@@ -153,6 +155,54 @@ pub enum SendError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("the transport ended without a closing handshake")]
 pub struct UnexpectedEof;
+
+/// What can go wrong with a connection over a real transport: the one error of all adapters.
+///
+/// What had arrived before has been delivered, and a Close frame that was owed to the peer has been
+/// written. But for [`Send`](Self::Send) and [`Request`](Self::Request), which change nothing, nothing
+/// is left to do but to drop the connection.
+#[cfg(feature = "std")]
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The transport failed, or could not be opened.
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+    /// The peer broke a rule.
+    #[error(transparent)]
+    Protocol(#[from] ProtocolError),
+    /// The transport ended without a closing handshake.
+    #[error(transparent)]
+    Eof(#[from] UnexpectedEof),
+    /// A deadline has passed.
+    #[error(transparent)]
+    TimedOut(#[from] TimedOut),
+    /// A command was refused. The connection is as it was before.
+    #[error(transparent)]
+    Send(#[from] SendError),
+    /// What to connect to, or what to ask for there, is not valid. Nothing was connected.
+    #[error(transparent)]
+    Request(#[from] client::InvalidRequest),
+    /// `wss` needs TLS, which this function has not: connect and encrypt the transport, and do the
+    /// handshake on that.
+    #[error("wss needs a transport with TLS")]
+    TlsNeeded,
+    /// The server answered with something else than 101: why is in its answer.
+    #[error("the server refused with status {}", .0.status())]
+    Refused(std::boxed::Box<client::Response>),
+    /// The server's answer is against the rules of the opening handshake.
+    #[error("the server's handshake failed: {0}")]
+    Handshake(#[from] client::HandshakeError),
+    /// The client's request was refused, and the refusal has been written.
+    #[error("the client's handshake was refused: {0}")]
+    Rejected(#[from] server::HandshakeError),
+    /// The client asked for something else than a WebSocket, and was told so (426).
+    #[error("the client asked for no WebSocket")]
+    NoUpgrade,
+    /// The transport ended inside the opening handshake.
+    #[error(transparent)]
+    Aborted(#[from] server::Aborted),
+}
 
 /// A deadline has passed. Nothing is left to be done but to drop the transport.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]

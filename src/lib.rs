@@ -146,6 +146,8 @@ extern crate alloc;
 #[cfg(any(feature = "std", test))]
 extern crate std;
 
+#[cfg(feature = "std")]
+pub mod blocking;
 mod buffer;
 mod close;
 mod config;
@@ -154,6 +156,7 @@ mod error;
 mod event;
 pub mod frame;
 mod handshake;
+mod message;
 mod prepared;
 mod rng;
 mod stats;
@@ -163,9 +166,12 @@ pub use buffer::{RecvBuf, SendBuf};
 pub use close::{CloseCode, CloseFrame};
 pub use config::{Accepts, Config, Keepalive, Role};
 pub use connection::{Closed, ClosedBy, Connection, State};
+#[cfg(feature = "std")]
+pub use error::Error;
 pub use error::{ProtocolError, SendError, TimedOut, UnexpectedEof};
 pub use event::{Event, MessageKind, PartEvent};
 pub use handshake::{client, server};
+pub use message::{Message, Sendable};
 pub use prepared::PreparedMessage;
 pub use stats::Stats;
 

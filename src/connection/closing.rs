@@ -52,7 +52,9 @@ pub(super) struct Closing {
     eof: bool,
     /// A deadline has passed: nothing is worth waiting for.
     over: bool,
-    /// That dropped bytes that were queued, and so our Close frame if there was one.
+    /// The transport takes no more bytes.
+    mute: bool,
+    /// Bytes that were queued were dropped, and so our Close frame if there was one.
     cut_off: bool,
 }
 
@@ -78,10 +80,20 @@ impl Closing {
         self.sent.is_some() && self.received.is_some()
     }
 
+    /// Whether no Close frame is waited for: both have been seen, or ours can't be sent any more.
+    fn handshake_over(&self) -> bool {
+        self.received.is_some() && (self.sent.is_some() || self.mute)
+    }
+
     /// Whether only the end of the transport, or of what is queued, is waited for.
     fn nothing_to_receive(&self, role: Role) -> bool {
         // The server ends the transport first, a client waits for it to do so (section 7.1.1).
-        self.eof || self.failed || self.handshake_done() && role == Role::Server
+        let handshake_over = match role {
+            Role::Server => self.handshake_over(),
+            // If we can't answer, there is nothing that the server would wait for.
+            Role::Client => self.mute && self.handshake_over(),
+        };
+        self.eof || self.failed || handshake_over
     }
 }
 
@@ -195,6 +207,35 @@ impl Connection {
         if expected { Ok(()) } else { Err(UnexpectedEof) }
     }
 
+    /// Takes note that the transport takes no more bytes, as a write that failed tells: what is queued
+    /// is dropped, and nothing can be sent any more.
+    ///
+    /// What the peer has sent can still be received: a peer that has said all it wanted, closed, and
+    /// gone is the most common reason for such a failure. Go on reading until the transport ends.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use framewire::{CloseCode, Config, Connection, Event, RecvBuf};
+    ///
+    /// let (mut conn, mut rx) = (Connection::client(Config::new()), RecvBuf::new());
+    /// conn.send_text("anybody there?")?;
+    /// conn.handle_write_error(); // broken pipe
+    /// rx.extend_from_slice(b"\x88\x02\x03\xe9"); // what had come before
+    /// assert!(matches!(conn.receive(&mut rx), Some(Event::Close(Some(_)))));
+    /// conn.receive_eof()?;
+    /// assert!(conn.is_closed());
+    /// let closed = conn.closed().expect("it is");
+    /// assert_eq!((closed.code, closed.clean), (CloseCode::GOING_AWAY, false));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn handle_write_error(&mut self) {
+        self.closing.mute = true;
+        self.closing.cut_off |= !self.tx.is_empty() || self.closing.sent.is_none();
+        self.tx.clear();
+        self.closing_begun(ClosedBy::Peer);
+    }
+
     /// The state in the words of RFC 6455. May change with every call that takes `&mut self`, and
     /// when queued bytes are written.
     #[must_use]
@@ -225,7 +266,7 @@ impl Connection {
     #[must_use]
     pub fn closed(&self) -> Option<Closed> {
         let closing = &self.closing;
-        let done = closing.handshake_done() || closing.failed || closing.eof || closing.over;
+        let done = closing.handshake_over() || closing.failed || closing.eof || closing.over;
         let by = closing.by.filter(|_| done)?;
         Some(Closed {
             code: closing.received.unwrap_or(CloseCode::ABNORMAL),
@@ -234,11 +275,29 @@ impl Connection {
         })
     }
 
+    /// Whether nothing that comes is looked at any more.
+    #[cfg(feature = "std")]
+    pub(crate) fn receives_no_more(&self) -> bool {
+        self.phase == Phase::Discard
+    }
+
+    /// How long the closing handshake may take.
+    #[cfg(feature = "std")]
+    pub(crate) fn close_timeout(&self) -> Option<core::time::Duration> {
+        self.config.close_timeout.get()
+    }
+
+    /// Whether a message is being handed out in parts.
+    #[cfg(feature = "std")]
+    pub(crate) fn is_streaming(&self) -> bool {
+        self.message.kind.is_some() && self.message.streaming
+    }
+
     /// Ends the connection at once, because a deadline has passed.
     pub(super) fn give_up(&mut self) {
         self.closing_begun(ClosedBy::Us);
         self.closing.over = true;
-        self.closing.cut_off = !self.tx.is_empty();
+        self.closing.cut_off |= !self.tx.is_empty();
         self.tx.clear();
         self.tx.release();
         self.receive_no_more();
@@ -266,6 +325,9 @@ impl Connection {
     }
 
     fn push_close(&mut self, code: Option<CloseCode>, reason: &str) {
+        if self.closing.mute {
+            return;
+        }
         self.closing.sent = Some(code.unwrap_or(CloseCode::NO_STATUS));
         // Pongs that did not find room in time are not owed any more (section 5.5.2).
         self.waiting_pong = None;

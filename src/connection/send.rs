@@ -239,8 +239,9 @@ impl Connection {
         }
     }
 
+    /// Whether the bound on unsent bytes allows another message.
     #[inline]
-    fn has_room(&self) -> bool {
+    pub(crate) fn has_room(&self) -> bool {
         // At least one byte is allowed: a bound of zero must not refuse everything for ever.
         self.tx.is_empty() || self.tx.remaining() < self.config.max_queued
     }

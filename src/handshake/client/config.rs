@@ -98,6 +98,12 @@ impl Config {
         self.timeout = timeout;
         self
     }
+
+    /// What is left of the time-out.
+    #[cfg(feature = "std")]
+    pub(crate) fn time_left(&self, elapsed: Duration) -> Duration {
+        self.timeout.saturating_sub(elapsed)
+    }
 }
 
 impl Default for Config {

@@ -94,6 +94,12 @@ impl Config {
         self.timeout = timeout;
         self
     }
+
+    /// How long an answer that is no WebSocket may wait to be written.
+    #[cfg(feature = "std")]
+    pub(crate) fn write_timeout(&self) -> Option<Duration> {
+        self.connection.write_timeout.get()
+    }
 }
 
 impl Default for Config {

@@ -1,0 +1,104 @@
+//! From a URI to a WebSocket over TCP.
+
+use std::{
+    io,
+    net::{SocketAddr, TcpStream, ToSocketAddrs as _},
+    time::{Duration, Instant},
+    vec::Vec,
+};
+
+use super::{Turns, WebSocket, handshake::open, timed::Timed};
+use crate::{
+    Error, TimedOut,
+    client::{Config, Request, Response},
+};
+
+/// Connects to a `ws` URI, with the defaults.
+///
+/// # Errors
+///
+/// As [`connect_with`], and [`Error::Request`] for what is no such URI.
+///
+/// # Examples
+///
+/// ```no_run
+/// let mut ws = framewire::blocking::connect("ws://127.0.0.1:9001/")?;
+/// ws.send("Hello")?;
+/// println!("{:?}", ws.recv()?);
+/// ws.close(framewire::CloseCode::NORMAL, "")?;
+/// # Ok::<(), framewire::Error>(())
+/// ```
+pub fn connect(uri: &str) -> Result<WebSocket<TcpStream>, Error> {
+    let (ws, _) = connect_with(&Request::new(uri)?, &Config::new())?;
+    Ok(ws)
+}
+
+/// Connects, with headers, subprotocols, limits and time-outs. With the server's 101, for its headers.
+///
+/// The addresses of the host are tried one after the other, until one can be connected to. All of it
+/// together takes no longer than [`Config::timeout`]; each address has its share of what is left of
+/// that. Only looking up the addresses is up to the operating system, which has time limits of its own.
+///
+/// Any number of threads can connect to the same address at the same time;
+/// [`connect_in_turn`] is for those who want RFC 6455 section 4.1 to the letter.
+///
+/// # Errors
+///
+/// [`Error::Io`] if no address could be connected to: the error of the last one.
+/// [`Error::TlsNeeded`] for `wss`. [`Error::TimedOut`]. And those of the handshake, see
+/// [`client`](super::client()).
+pub fn connect_with(
+    request: &Request,
+    config: &Config,
+) -> Result<(WebSocket<TcpStream>, Response), Error> {
+    connect_to(request, config, None)
+}
+
+/// As [`connect_with`], but waits until no other connection that takes [`Turns`] is in its opening
+/// handshake with the same address: "If there is already a connection in the CONNECTING state to the
+/// remote host identified by IP address, the client MUST wait" (RFC 6455 section 4.1). Waiting counts
+/// for the time-out.
+///
+/// # Errors
+///
+/// As `connect_with`.
+pub fn connect_in_turn(
+    request: &Request,
+    config: &Config,
+    turns: &Turns,
+) -> Result<(WebSocket<TcpStream>, Response), Error> {
+    connect_to(request, config, Some(turns))
+}
+
+fn connect_to(
+    request: &Request,
+    config: &Config,
+    turns: Option<&Turns>,
+) -> Result<(WebSocket<TcpStream>, Response), Error> {
+    let uri = request.uri();
+    if uri.is_secure() {
+        return Err(Error::TlsNeeded);
+    }
+    let origin = Instant::now();
+    let addresses: Vec<SocketAddr> = (uri.host(), uri.port()).to_socket_addrs()?.collect();
+    let mut last = io::Error::new(io::ErrorKind::NotFound, "the host has no address");
+    for (address, others) in addresses.iter().zip((0..addresses.len()).rev()) {
+        let left = || config.time_left(origin.elapsed());
+        let _turn = match turns {
+            Some(turns) => Some(turns.wait(*address, left()).ok_or(TimedOut::Handshake)?),
+            None => None,
+        };
+        let share = left() / u32::try_from(others + 1).unwrap_or(u32::MAX);
+        if share.is_zero() {
+            return Err(TimedOut::Handshake.into());
+        }
+        match TcpStream::connect_timeout(address, share.max(Duration::from_millis(1))) {
+            Ok(stream) => return open(Timed::new(stream, origin), request, config),
+            Err(error) => last = error,
+        }
+    }
+    if config.time_left(origin.elapsed()).is_zero() {
+        return Err(TimedOut::Handshake.into());
+    }
+    Err(last.into())
+}

@@ -1,0 +1,219 @@
+//! A transport with a clock beside it: reads and writes that end at a deadline.
+
+use std::{
+    io,
+    time::{Duration, Instant},
+};
+
+use super::{SplitTransport, Transport};
+use crate::{RecvBuf, SendBuf};
+
+/// A deadline may be noticed as much later: so that one which moves on with every message, as that of
+/// the keepalive does, costs no system call for each of them.
+const SLACK: Duration = Duration::from_millis(10);
+/// What is read of a peer that sends on although the connection has ended, and how long: see
+/// [`Timed::end`].
+const LINGER_BYTES: usize = 64 * 1024;
+const LINGER: Duration = Duration::from_secs(1);
+
+#[derive(Debug)]
+pub(super) struct Timed<S> {
+    pub(super) stream: S,
+    /// Where the time of the connection begins.
+    pub(super) origin: Instant,
+    reading: Limit,
+    writing: Limit,
+    /// Whether the transport may have gathered something of what it was given.
+    unflushed: bool,
+    ended: bool,
+}
+
+/// What the transport was told about how long it may block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Limit {
+    None,
+    Some(Duration),
+    /// It can't be told.
+    Unsupported,
+}
+
+/// What came of waiting for the transport.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Waited {
+    /// Bytes have moved, or time has passed: look at both.
+    Awake,
+    /// The transport has delivered all it ever will.
+    Eof,
+}
+
+impl<S: Transport> Timed<S> {
+    pub(super) fn new(stream: S, origin: Instant) -> Self {
+        Self {
+            stream,
+            origin,
+            reading: Limit::None,
+            writing: Limit::None,
+            unflushed: false,
+            ended: false,
+        }
+    }
+
+    /// The time of the connection.
+    pub(super) fn now(&self) -> Duration {
+        self.origin.elapsed()
+    }
+
+    /// Reads once, but does not wait beyond `due`.
+    pub(super) fn read(&mut self, rx: &mut RecvBuf, due: Option<Duration>) -> io::Result<Waited> {
+        self.limit_read(due)?;
+        match rx.read_from(&mut self.stream) {
+            Ok(0) => Ok(Waited::Eof),
+            Ok(_) => Ok(Waited::Awake),
+            Err(error) => self.reading.awake(error),
+        }
+    }
+
+    /// Writes once, but does not wait beyond `due`. Tells whether nothing is left, neither here nor in
+    /// the transport.
+    pub(super) fn write(&mut self, tx: &mut SendBuf, due: Option<Duration>) -> io::Result<bool> {
+        if tx.is_empty() && !self.unflushed {
+            return Ok(true);
+        }
+        self.limit_write(due)?;
+        if let Err(error) = self.write_or_flush(tx) {
+            let awake = self.writing.awake(error);
+            // What the transport has gathered is as lost as the rest.
+            self.unflushed &= awake.is_ok();
+            awake?;
+        }
+        Ok(tx.is_empty() && !self.unflushed)
+    }
+
+    fn write_or_flush(&mut self, tx: &mut SendBuf) -> io::Result<()> {
+        if !tx.is_empty() {
+            tx.write_to(&mut self.stream)?;
+            self.unflushed = true;
+        }
+        if tx.is_empty() {
+            self.stream.flush()?;
+            self.unflushed = false;
+        }
+        Ok(())
+    }
+
+    /// As [`Self::write`], for bytes that lie somewhere else; tells how many were taken.
+    pub(super) fn write_slice(&mut self, bytes: &[u8], due: Option<Duration>) -> io::Result<usize> {
+        self.limit_write(due)?;
+        match self.stream.write(bytes) {
+            Ok(0) => Err(io::ErrorKind::WriteZero.into()),
+            Ok(n) => Ok(n),
+            Err(error) => self.writing.awake(error).map(|_| 0),
+        }
+    }
+
+    /// Ends the transport. If the peer may still be sending, `lingers` a moment to discard that: a
+    /// socket that is closed with unread input resets the connection, which destroys what is still
+    /// on its way to the peer (RFC 6455 section 7.1.1).
+    pub(super) fn end(&mut self, lingers: bool) {
+        if self.ended {
+            return;
+        }
+        self.ended = true;
+        if self.stream.end_writing().is_err() || !lingers {
+            return;
+        }
+        let due = self.now() + LINGER;
+        let mut unread = [0; 4096];
+        let mut most = LINGER_BYTES;
+        while most > 0 && self.now() < due {
+            // Without deadlines the peer could hold us for ever.
+            if self.limit_read(Some(due)).is_err() || self.reading == Limit::Unsupported {
+                return;
+            }
+            match self.stream.read(&mut unread) {
+                Ok(n) if n > 0 => most = most.saturating_sub(n),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                _ => return,
+            }
+        }
+    }
+
+    fn limit_read(&mut self, due: Option<Duration>) -> io::Result<()> {
+        let left = self.left(due);
+        self.reading = self.reading.change(left, |t| self.stream.limit_read(t))?;
+        Ok(())
+    }
+
+    fn limit_write(&mut self, due: Option<Duration>) -> io::Result<()> {
+        let left = self.left(due);
+        self.writing = self.writing.change(left, |t| self.stream.limit_write(t))?;
+        Ok(())
+    }
+
+    /// Lets the transport block as long as it likes again.
+    pub(super) fn forget_limits(&mut self) {
+        for limit in [Self::limit_read, Self::limit_write] {
+            // What fails is noticed when it is used.
+            let _ = limit(self, None);
+        }
+    }
+
+    /// How long it is until `due`: at least a moment, because zero would mean "for ever".
+    fn left(&self, due: Option<Duration>) -> Option<Duration> {
+        due.map(|due| due.saturating_sub(self.now()).max(Duration::from_millis(1)))
+    }
+}
+
+impl<S: SplitTransport> Timed<S> {
+    /// Another handle to the same transport, which has been told the same.
+    pub(super) fn try_clone(&self) -> io::Result<Self> {
+        Ok(Self {
+            stream: self.stream.try_clone()?,
+            ..*self
+        })
+    }
+}
+
+impl Limit {
+    /// Tells the transport how long it may block, if what it was told before does not serve.
+    fn change(
+        self,
+        wanted: Option<Duration>,
+        tell: impl FnOnce(Option<Duration>) -> io::Result<()>,
+    ) -> io::Result<Self> {
+        let serves = match (self, wanted) {
+            (Self::Unsupported, _) | (Self::None, None) => true,
+            // To wake too early does no harm, if it is not too often.
+            (Self::Some(told), Some(wanted)) => told >= wanted / 2 && told <= wanted + SLACK,
+            (Self::None, Some(_)) | (Self::Some(_), None) => false,
+        };
+        if serves {
+            return Ok(self);
+        }
+        match tell(wanted) {
+            Ok(()) => Ok(wanted.map_or(Self::None, Self::Some)),
+            Err(error) if error.kind() == io::ErrorKind::Unsupported => Ok(Self::Unsupported),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Whether an error of the transport says no more than that we should look at the clock.
+    fn awake(self, error: io::Error) -> io::Result<Waited> {
+        use io::ErrorKind::{Interrupted, TimedOut, WouldBlock};
+
+        match (error.kind(), self) {
+            (Interrupted, _) | (WouldBlock | TimedOut, Self::Some(_)) => Ok(Waited::Awake),
+            _ => Err(error),
+        }
+    }
+}
+
+/// Whether an error says that the peer is gone: it may have said all it wanted before.
+pub(super) fn is_gone(error: &io::Error) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, WriteZero};
+
+    matches!(
+        error.kind(),
+        BrokenPipe | ConnectionAborted | ConnectionReset | WriteZero
+    )
+}

@@ -1,0 +1,342 @@
+//! A connection with a transport, a buffer and a clock: *receive, clock, send, wait*.
+
+use core::fmt;
+use std::{
+    io,
+    time::{Duration, Instant},
+};
+
+use ::bytes::Buf as _;
+
+use super::{
+    Transport,
+    timed::{Timed, Waited, is_gone},
+};
+use crate::{
+    CloseCode, Closed, Connection, Error, Event, Message, PartEvent, RecvBuf, SendError, Sendable,
+};
+
+/// Replies gather up to here before they are written.
+pub(super) const GATHER: usize = 32 * 1024;
+
+/// A WebSocket over a blocking transport.
+///
+/// It adds to a [`Connection`] the transport, a buffer and a clock, and decides nothing. Messages
+/// gather: they leave when [`recv`](Self::recv) or its like is about to wait for the peer, when there
+/// are 32 KiB of them, and with [`flush`](Self::flush). **Flush before you wait for anything else.**
+///
+/// Deadlines hold while a call waits for the transport: there is no thread behind it. A deadline may
+/// be noticed 10 ms late.
+pub struct WebSocket<S> {
+    pub(super) connection: Connection,
+    pub(super) rx: RecvBuf,
+    pub(super) io: Timed<S>,
+    /// Why nothing can be written any more, while there may still be something to read.
+    pub(super) lost: Option<io::Error>,
+}
+
+/// What a [`WebSocket`] is made of, to go on without the adapter or with another one.
+#[derive(Debug)]
+#[expect(
+    clippy::exhaustive_structs,
+    reason = "meant to be taken apart and made by hand"
+)]
+pub struct Parts<S> {
+    /// The transport.
+    pub stream: S,
+    /// The connection, with what it has not written yet in its
+    /// [`send_buf`](Connection::send_buf).
+    pub connection: Connection,
+    /// What the transport has delivered and the connection has not used up yet.
+    pub rx: RecvBuf,
+    /// Where the time of [`Connection::handle_timeout`] begins.
+    pub origin: Instant,
+}
+
+impl<S> Parts<S> {
+    /// A connection that has just been opened, over `stream`. `rx` holds what came behind the opening
+    /// handshake.
+    #[must_use]
+    pub fn new(stream: S, connection: Connection, rx: RecvBuf) -> Self {
+        Self {
+            stream,
+            connection,
+            rx,
+            origin: Instant::now(),
+        }
+    }
+}
+
+impl<S: Transport> WebSocket<S> {
+    pub(super) fn new(io: Timed<S>, connection: Connection, rx: RecvBuf) -> Self {
+        Self {
+            connection,
+            rx,
+            io,
+            lost: None,
+        }
+    }
+
+    /// Puts a WebSocket together, for handshakes that happened elsewhere.
+    #[must_use]
+    pub fn from_parts(parts: Parts<S>) -> Self {
+        let io = Timed::new(parts.stream, parts.origin);
+        Self::new(io, parts.connection, parts.rx)
+    }
+
+    /// Takes it apart. Nothing is lost: what has not been written or used up is in the parts.
+    #[must_use]
+    pub fn into_parts(mut self) -> Parts<S> {
+        self.io.forget_limits();
+        Parts {
+            stream: self.io.stream,
+            connection: self.connection,
+            rx: self.rx,
+            origin: self.io.origin,
+        }
+    }
+
+    /// Waits for the next message. `None`: the connection has been closed, by a closing handshake or
+    /// because this end has [failed](Connection::fail) it; [`closed`](Connection::closed) tells how.
+    ///
+    /// Pings and the peer's Close frame are answered on the way. What was queued is written before it
+    /// waits.
+    ///
+    /// # Cost
+    ///
+    /// Copies the message, and allocates for it. [`recv_ref`](Self::recv_ref) does neither.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Protocol`] if the peer broke a rule, after it was told so; [`Error::Eof`],
+    /// [`Error::TimedOut`] and [`Error::Io`].
+    pub fn recv(&mut self) -> Result<Option<Message>, Error> {
+        loop {
+            match self.recv_ref()? {
+                Some((Event::Text(text), _)) => return Ok(Some(text.into())),
+                Some((Event::Binary(data), _)) => return Ok(Some(data.into())),
+                Some((Event::Ping(_) | Event::Pong(_) | Event::Close(_) | Event::Failed(_), _)) => {
+                }
+                None => {
+                    return self
+                        .connection
+                        .failure()
+                        .map_or(Ok(None), |e| Err(e.into()));
+                }
+            }
+        }
+    }
+
+    /// Waits for the next event, and lends it where it lies, together with the connection to queue
+    /// answers on. `None`: the connection has ended as [`recv`](Self::recv) tells, or it was
+    /// [failed](Event::Failed), which was an event before.
+    ///
+    /// # Errors
+    ///
+    /// As `recv`, but for what the peer does wrong, which is an event.
+    ///
+    /// # Examples
+    ///
+    /// An echo, without a copy of its own:
+    ///
+    /// ```no_run
+    /// use framewire::blocking::{Transport, WebSocket};
+    /// use framewire::{Error, Event};
+    ///
+    /// fn echo(mut ws: WebSocket<impl Transport>) -> Result<(), Error> {
+    ///     while let Some((event, conn)) = ws.recv_ref()? {
+    ///         match event {
+    ///             Event::Text(text) => conn.send_text(text)?,
+    ///             Event::Binary(data) => conn.send_binary(data)?,
+    ///             _ => {}
+    ///         }
+    ///     }
+    ///     Ok(())
+    /// }
+    /// ```
+    pub fn recv_ref(&mut self) -> Result<Option<(Event<'_>, &mut Connection)>, Error> {
+        self.wait_for_event(Connection::wants_read)?;
+        let event = self.connection.receive(&mut self.rx);
+        Ok(event.map(|event| (event, &mut self.connection)))
+    }
+
+    /// As [`recv_ref`](Self::recv_ref), but lends the parts of a message as they arrive, as
+    /// [`Connection::receive_part`] does: for messages that are too large to hold.
+    ///
+    /// # Errors
+    ///
+    /// As `recv_ref`.
+    ///
+    /// # Panics
+    ///
+    /// In the middle of a message that another method has begun to join; and those panic in the
+    /// middle of one that this method has begun.
+    pub fn recv_part_ref(&mut self) -> Result<Option<(PartEvent<'_>, &mut Connection)>, Error> {
+        self.wait_for_event(Connection::wants_read_part)?;
+        let event = self.connection.receive_part(&mut self.rx);
+        Ok(event.map(|event| (event, &mut self.connection)))
+    }
+
+    /// Sends a message now: [`feed`](Self::feed) and [`flush`](Self::flush).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Send`] if the message can't be sent, [`Error::Io`] and [`Error::TimedOut`].
+    pub fn send(&mut self, message: impl Sendable) -> Result<(), Error> {
+        self.feed(message)?;
+        self.flush()
+    }
+
+    /// Queues a message, to be sent with others. Writes what is queued when that is 32 KiB.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    pub fn feed(&mut self, message: impl Sendable) -> Result<(), Error> {
+        if !self.connection.has_room() {
+            self.flush()?;
+        }
+        message.queue(&mut self.connection)?;
+        if self.connection.send_buf().remaining() >= GATHER {
+            self.flush()?;
+        }
+        Ok(())
+    }
+
+    /// Writes everything that is queued.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`]: if the peer is gone, what it has sent before can still be received. And
+    /// [`Error::TimedOut`].
+    pub fn flush(&mut self) -> Result<(), Error> {
+        self.settle().map(drop)
+    }
+
+    /// Closes the connection and waits until the peer has done so too: sends a Close frame behind
+    /// everything that is queued, discards the messages that still come, and tells how it ended.
+    ///
+    /// Ends within [`Config::close_timeout`](crate::Config::close_timeout), if the transport has
+    /// deadlines. If the connection is closing already, only waits. To receive the messages that are
+    /// on their way, call [`Connection::close`] and go on with [`recv`](Self::recv).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Send`] if the code or the reason can't be sent; then nothing has happened. Otherwise
+    /// as `recv`.
+    pub fn close(&mut self, code: CloseCode, reason: &str) -> Result<Closed, Error> {
+        match self.connection.close(code, reason) {
+            Ok(()) | Err(SendError::Closed) => {}
+            Err(error) => return Err(error.into()),
+        }
+        while if self.connection.is_streaming() {
+            self.recv_part_ref()?.is_some()
+        } else {
+            self.recv_ref()?.is_some()
+        } {}
+        match self.connection.failure() {
+            Some(error) => Err(error.into()),
+            None => Ok(self.connection.closed().expect("what has ended is closed")),
+        }
+    }
+
+    /// The connection, to ask it something.
+    #[must_use]
+    pub fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
+    /// The connection, for the commands that have no method here. They only queue.
+    #[must_use]
+    pub fn connection_mut(&mut self) -> &mut Connection {
+        &mut self.connection
+    }
+
+    /// The transport.
+    #[must_use]
+    pub fn stream(&self) -> &S {
+        &self.io.stream
+    }
+
+    /// Receives until there is an event or never will be: *clock, send, wait*, in this order.
+    fn wait_for_event(
+        &mut self,
+        wants_read: impl Fn(&mut Connection, &mut RecvBuf) -> bool,
+    ) -> Result<(), Error> {
+        if self.connection.send_buf().remaining() >= GATHER {
+            self.settle_replies()?;
+        }
+        while wants_read(&mut self.connection, &mut self.rx) {
+            let due = self.settle_replies()?;
+            // A message that takes too long is an event of the clock.
+            if !wants_read(&mut self.connection, &mut self.rx) {
+                return Ok(());
+            }
+            if self.connection.is_closed() {
+                self.end();
+                return Ok(());
+            }
+            match self.io.read(&mut self.rx, due) {
+                Ok(Waited::Awake) => {}
+                Ok(Waited::Eof) => ended_by(&mut self.connection, self.lost.take())?,
+                Err(error) if is_gone(&error) => {
+                    ended_by(&mut self.connection, self.lost.take().or(Some(error)))?;
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
+    }
+
+    /// Clock and send, until nothing is queued. Returns what is to be waited for.
+    fn settle(&mut self) -> Result<Option<Duration>, Error> {
+        loop {
+            let due = self.connection.handle_timeout(self.io.now())?;
+            match self.io.write(self.connection.send_buf(), due) {
+                Ok(true) => return Ok(due),
+                Ok(false) => {}
+                Err(error) => {
+                    if is_gone(&error) {
+                        self.connection.handle_write_error();
+                    }
+                    return Err(error.into());
+                }
+            }
+        }
+    }
+
+    /// As [`Self::settle`], but if the peer is gone there may still be something to read of it.
+    fn settle_replies(&mut self) -> Result<Option<Duration>, Error> {
+        match self.settle() {
+            Err(Error::Io(error)) if is_gone(&error) => {
+                self.lost = Some(error);
+                self.settle()
+            }
+            settled => settled,
+        }
+    }
+
+    /// Nothing is left to be done: ends the transport.
+    fn end(&mut self) {
+        let clean = self.connection.closed().is_some_and(|closed| closed.clean);
+        self.io.end(!clean);
+    }
+}
+
+/// The transport has ended: as it should, or because of `error`.
+pub(super) fn ended_by(connection: &mut Connection, error: Option<io::Error>) -> Result<(), Error> {
+    match (connection.receive_eof(), error) {
+        (Ok(()), _) => Ok(()),
+        (Err(_), Some(error)) => Err(error.into()),
+        (Err(eof), None) => Err(eof.into()),
+    }
+}
+
+impl<S> fmt::Debug for WebSocket<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WebSocket")
+            .field("connection", &self.connection)
+            .field("rx", &self.rx)
+            .finish_non_exhaustive()
+    }
+}
