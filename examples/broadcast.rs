@@ -1,0 +1,156 @@
+//! A broadcast server: what is typed here goes to everybody who is connected.
+//!
+//! ```text
+//! cargo run --example broadcast -- [--listen ADDR]
+//! ```
+//!
+//! Every line of stdin is encoded once and sent to all subscribers; those that fall more than 64
+//! messages behind are cut off. At the end of stdin all of them get a Close frame with 1001, and the
+//! program ends when they have gone. ADDR is 127.0.0.1:9001 if it is not given; the first line that is
+//! printed tells what it is.
+#![expect(
+    clippy::disallowed_types,
+    clippy::disallowed_methods,
+    reason = "a server has sockets and threads"
+)]
+
+use std::{
+    collections::HashMap,
+    env,
+    error::Error,
+    io, mem,
+    net::{SocketAddr, TcpListener, TcpStream},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        mpsc::{Receiver, SyncSender, sync_channel},
+    },
+    thread::{self, JoinHandle},
+};
+
+use framewire::{
+    CloseCode, Keepalive, PreparedMessage,
+    blocking::{self, Sender},
+    server,
+};
+
+/// How many messages a subscriber may be behind.
+const BEHIND: usize = 64;
+
+type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
+
+/// Everybody who is connected.
+#[derive(Clone, Default)]
+struct Subscribers(Arc<Mutex<HashMap<SocketAddr, Subscriber>>>);
+
+struct Subscriber {
+    queue: SyncSender<PreparedMessage>,
+    thread: JoinHandle<()>,
+}
+
+fn main() -> Outcome<()> {
+    let mut args = env::args().skip(1);
+    let address = match (args.next().as_deref(), args.next(), args.next()) {
+        (None, None, None) => "127.0.0.1:9001".into(),
+        (Some("--listen"), Some(address), None) => address,
+        _ => return Err("usage: broadcast [--listen ADDR]".into()),
+    };
+    let listener = TcpListener::bind(address)?;
+    println!("listening on {}", listener.local_addr()?);
+    let subscribers = Subscribers::default();
+    let joining = subscribers.clone();
+    thread::spawn(move || {
+        loop {
+            match listener.accept() {
+                Ok((stream, peer)) => joining.join(stream, peer),
+                Err(error) => eprintln!("not accepted: {error}"),
+            }
+        }
+    });
+    for line in io::stdin().lines() {
+        subscribers.publish(&PreparedMessage::text(&line?));
+    }
+    subscribers.end();
+    Ok(())
+}
+
+impl Subscribers {
+    /// Takes a client in. Its messages wait in a queue of its own from now on.
+    fn join(&self, stream: TcpStream, peer: SocketAddr) {
+        let (queue, messages) = sync_channel(BEHIND);
+        let subscribers = self.clone();
+        // Locked before the thread begins, so that it can't leave before it has joined.
+        let mut all = self.all();
+        let thread = thread::spawn(move || {
+            if let Err(error) = serve(stream, &messages, || subscribers.leave(peer)) {
+                eprintln!("{peer}: {error}");
+            }
+            subscribers.leave(peer);
+        });
+        all.insert(peer, Subscriber { queue, thread });
+    }
+
+    /// Drops the queue of a subscriber, which ends its thread.
+    fn leave(&self, peer: SocketAddr) {
+        self.all().remove(&peer);
+    }
+
+    /// Queues a message for everybody, without waiting for anybody.
+    fn publish(&self, message: &PreparedMessage) {
+        // Whoever is too slow is dropped.
+        self.all()
+            .retain(|_, subscriber| subscriber.queue.try_send(message.clone()).is_ok());
+    }
+
+    /// Lets everybody go.
+    fn end(self) {
+        let all = mem::take(&mut *self.all());
+        for Subscriber { queue, thread } in all.into_values() {
+            drop(queue);
+            // It has printed what went wrong.
+            let _ = thread.join();
+        }
+    }
+
+    fn all(&self) -> MutexGuard<'_, HashMap<SocketAddr, Subscriber>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One subscriber from the first byte to the last. `left` is called when it has gone by itself.
+fn serve(
+    stream: TcpStream,
+    messages: &Receiver<PreparedMessage>,
+    left: impl Fn() + Send,
+) -> Outcome<()> {
+    // Silent subscribers are asked whether they are still there.
+    let connection = framewire::Config::new().keepalive(Keepalive::default());
+    let config = server::Config::new().connection(connection);
+    let (mut receiver, sender) = blocking::accept(stream, &config)?.split()?;
+    thread::scope(|scope| {
+        // What subscribers say is not listened to, but for pings and Close frames.
+        scope.spawn(move || {
+            while let Ok(Some(_)) = receiver.recv() {}
+            left();
+        });
+        let delivered = deliver(&sender, messages);
+        // The end, or too slow.
+        let _ = sender.close(CloseCode::GOING_AWAY, "");
+        Ok(delivered?)
+    })
+}
+
+/// Sends what is queued, until nothing ever will be.
+fn deliver(
+    sender: &Sender<TcpStream>,
+    messages: &Receiver<PreparedMessage>,
+) -> Result<(), framewire::Error> {
+    while let Ok(message) = messages.recv() {
+        sender.feed(&message)?;
+        // What has gathered leaves in one write.
+        while let Ok(message) = messages.try_recv() {
+            sender.feed(&message)?;
+        }
+        sender.flush()?;
+    }
+    Ok(())
+}

@@ -1,0 +1,216 @@
+//! A WebSocket client for the command line.
+//!
+//! ```text
+//! cargo run --example client -- URI [--protocol NAME]... [--header 'NAME: VALUE']... [--origin ORIGIN] [--binary]
+//! ```
+//!
+//! Every line of stdin goes out as one text message; every message that comes is printed at once. At
+//! the end of stdin it closes with 1000, prints what still comes, and exits with 0. If the server
+//! closes first, with 1000 or 1001, it exits with 0 as well. Everything else is told on stderr, and the
+//! status is 1.
+//!
+//! With `--binary`, a line `b64:...` is sent as a binary message, decoded, and binary messages are
+//! printed that way; without, they are printed as they are.
+#![expect(
+    clippy::disallowed_types,
+    clippy::disallowed_methods,
+    reason = "one thread waits for the server, another one for stdin"
+)]
+
+use std::{
+    env,
+    error::Error,
+    io::{self, IsTerminal as _, Write as _},
+    net::TcpStream,
+    process::ExitCode,
+    thread,
+    time::Duration,
+};
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use framewire::{
+    CloseCode, Closed, ClosedBy, Event, Keepalive,
+    blocking::{Receiver, Sender, connect_with},
+    client::{Config, Request},
+};
+
+const USAGE: &str = "usage: client URI [--protocol NAME]... [--header 'NAME: VALUE']... \
+                     [--origin ORIGIN] [--binary]";
+
+type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // What the server has said must not reach the terminal as it is.
+            eprintln!("client: {}", printable(error.to_string().as_bytes()));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Outcome<()> {
+    let options = Options::from_args(env::args().skip(1))?;
+    // Nobody wants to wait longer at a prompt.
+    let patience = Duration::from_secs(8);
+    let connection = framewire::Config::new()
+        .keepalive(Keepalive::default())
+        .close_timeout(patience)
+        .write_timeout(patience);
+    let config = Config::new().timeout(patience).connection(connection);
+    let connected = connect_with(&options.request, &config);
+    let (ws, _) = connected.map_err(|error| format!("{}: {}", options.uri, explain(&error)))?;
+    let (receiver, sender) = ws.split()?;
+
+    let binary = options.binary;
+    let writer = sender.clone();
+    let stdin = thread::spawn(move || {
+        let sent = send_lines(&writer, binary);
+        // Already closed: the server was faster.
+        let _ = writer.close(CloseCode::NORMAL, "");
+        sent
+    });
+    print_messages(receiver, binary)?;
+    let closed = sender.with(|connection| connection.closed());
+    match closed {
+        Some(closed) if closed.by == ClosedBy::Us => {
+            // The end of stdin, or something was wrong with it.
+            stdin.join().unwrap_or(Ok(()))?;
+            accept(
+                closed,
+                &[
+                    CloseCode::NORMAL,
+                    CloseCode::GOING_AWAY,
+                    CloseCode::NO_STATUS,
+                ],
+            )
+        }
+        Some(closed) => accept(closed, &[CloseCode::NORMAL, CloseCode::GOING_AWAY]),
+        None => Ok(()),
+    }
+}
+
+fn accept(closed: Closed, codes: &[CloseCode]) -> Outcome<()> {
+    if codes.contains(&closed.code) {
+        Ok(())
+    } else {
+        Err(format!("the server closed with {}", closed.code).into())
+    }
+}
+
+/// The thread of stdin.
+fn send_lines(sender: &Sender<TcpStream>, binary: bool) -> Outcome<()> {
+    for line in io::stdin().lines() {
+        let line = line.map_err(|error| format!("stdin: {error}"))?;
+        let sent = match line.strip_prefix("b64:").filter(|_| binary) {
+            Some(encoded) => {
+                let data = STANDARD.decode(encoded);
+                sender.send(data.map_err(|error| format!("stdin: {line}: {error}"))?)
+            }
+            None => sender.send(&line),
+        };
+        if sent.is_err() {
+            // The receiver learns the reason.
+            return Ok(());
+        }
+    }
+    Ok(())
+}
+
+/// Prints what comes, until the connection has ended.
+fn print_messages(mut receiver: Receiver<TcpStream>, binary: bool) -> Outcome<()> {
+    while let Some(event) = receiver.recv_ref()? {
+        match event {
+            Event::Text(text) => print(text.as_bytes())?,
+            Event::Binary(data) if binary => {
+                print(format!("b64:{}", STANDARD.encode(data)).as_bytes())?;
+            }
+            Event::Binary(data) => print(data)?,
+            Event::Close(Some(frame)) if !frame.reason.is_empty() => {
+                eprintln!("client: closed: {}", printable(frame.reason.as_bytes()));
+            }
+            // The server has to be told, which is done before the end of the loop.
+            Event::Failed(error) => eprintln!("client: {error}"),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn print(message: &[u8]) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    if out.is_terminal() {
+        writeln!(out, "{}", printable(message))?;
+    } else {
+        out.write_all(message)?;
+        out.write_all(b"\n")?;
+    }
+    out.flush()
+}
+
+/// Text that can't take control of a terminal.
+fn printable(bytes: &[u8]) -> String {
+    let mut printable = String::new();
+    for char in String::from_utf8_lossy(bytes).chars() {
+        if char.is_control() && char != '\n' && char != '\t' {
+            printable.extend(char.escape_default());
+        } else {
+            printable.push(char);
+        }
+    }
+    printable
+}
+
+/// Why there is no connection; after a refusal with the beginning of what the server says about it.
+fn explain(error: &framewire::Error) -> String {
+    let body = match error {
+        framewire::Error::Refused(response) => String::from_utf8_lossy(response.body()),
+        _ => "".into(),
+    };
+    let body: String = body.trim().chars().take(500).collect();
+    let colon = if body.is_empty() { "" } else { ": " };
+    format!("{error}{colon}{body}")
+}
+
+struct Options {
+    uri: String,
+    request: Request,
+    binary: bool,
+}
+
+impl Options {
+    fn from_args(mut args: impl Iterator<Item = String>) -> Outcome<Self> {
+        let mut uri = None;
+        let mut protocols = Vec::new();
+        let mut headers = Vec::new();
+        let mut binary = false;
+        while let Some(arg) = args.next() {
+            let mut value = || args.next().ok_or_else(|| format!("{arg} needs a value"));
+            match &*arg {
+                "--protocol" => protocols.push(value()?),
+                "--header" => headers.push(value()?),
+                "--origin" => headers.push(format!("Origin: {}", value()?)),
+                "--binary" => binary = true,
+                _ if arg.starts_with('-') || uri.is_some() => return Err(USAGE.into()),
+                _ => uri = Some(arg),
+            }
+        }
+        let uri = uri.ok_or(USAGE)?;
+        let mut request = Request::new(&uri)?;
+        for protocol in protocols {
+            request = request.subprotocol(&protocol)?;
+        }
+        for header in headers {
+            let (name, value) = header
+                .split_once(':')
+                .ok_or_else(|| format!("{header}: not of the form 'NAME: VALUE'"))?;
+            request = request.header(name.trim(), value.trim())?;
+        }
+        Ok(Self {
+            uri,
+            request,
+            binary,
+        })
+    }
+}

@@ -1,0 +1,122 @@
+//! An echo server, one thread per connection.
+//!
+//! ```text
+//! cargo run --example echo -- [--listen ADDR] [--protocol NAME]
+//! ```
+//!
+//! Every message comes back as it was sent, on any path. A browser that opens the address gets a
+//! page that talks to it. ADDR is 127.0.0.1:9001 if it is not given; with port 0 the system picks a
+//! free one, and the first line that is printed tells which. With NAME, that subprotocol is chosen
+//! where a client offers it.
+//!
+//! `echo_by_hand` is the same without the adapter.
+#![expect(
+    clippy::disallowed_types,
+    clippy::disallowed_methods,
+    reason = "a server has sockets and threads"
+)]
+
+use std::{
+    env,
+    error::Error,
+    net::{TcpListener, TcpStream},
+    sync::Arc,
+    thread,
+    time::Duration,
+};
+
+use framewire::{
+    Event,
+    blocking::{Incoming, incoming},
+    server::{Config, OriginPolicy, Response},
+};
+
+type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
+
+fn main() -> Outcome<()> {
+    let options = Arc::new(Options::from_args(env::args().skip(1))?);
+    let listener = TcpListener::bind(&options.listen)?;
+    let address = listener.local_addr()?;
+    println!("listening on {address}");
+    println!("open http://{address}/ in a browser, or connect to ws://{address}/ with any client");
+    loop {
+        let accepted = listener.accept().and_then(|(stream, peer)| {
+            let options = Arc::clone(&options);
+            thread::Builder::new().spawn(move || {
+                if let Err(error) = serve(stream, &options) {
+                    eprintln!("{peer}: {error}");
+                }
+            })
+        });
+        if let Err(error) = accepted {
+            // Out of descriptors or threads, most likely: some will come free.
+            eprintln!("not accepted: {error}");
+            thread::sleep(Duration::from_millis(50));
+        }
+    }
+}
+
+/// One transport from its first byte to its last.
+fn serve(stream: TcpStream, options: &Options) -> Outcome<()> {
+    // Every page may talk to an echo server: it knows nothing that is worth a secret.
+    let config = Config::new().origin(OriginPolicy::Any);
+    let mut ws = match incoming(stream, &config) {
+        Ok(Incoming::Upgrade(mut request)) => {
+            if let Some(protocol) = &options.protocol {
+                // Not offered: the connection goes without one.
+                let _ = request.select_subprotocol(protocol);
+            }
+            request.upgrade()?
+        }
+        Ok(Incoming::Plain(request)) => {
+            let answer = page(request.path())?;
+            return Ok(request.respond(answer)?);
+        }
+        // Browsers open connections that they may never use.
+        Err(framewire::Error::Aborted(aborted)) if aborted.received == 0 => return Ok(()),
+        Err(error) => return Err(error.into()),
+    };
+    while let Some((event, conn)) = ws.recv_ref()? {
+        match event {
+            Event::Text(text) => conn.send_text(text)?,
+            Event::Binary(data) => conn.send_binary(data)?,
+            Event::Failed(error) => eprintln!("failed: {error}"),
+            // Pings and Close frames are answered by the connection itself.
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Something to see for whoever opens the address in a browser.
+fn page(path: &str) -> Outcome<Response> {
+    Ok(match path {
+        "/" => Response::new(200)?
+            .header("Content-Type", "text/html; charset=utf-8")?
+            .body(include_str!("echo_by_hand.html")),
+        _ => Response::new(404)?.body("not here; the page is at /, the echo is everywhere\n"),
+    })
+}
+
+struct Options {
+    listen: String,
+    protocol: Option<String>,
+}
+
+impl Options {
+    fn from_args(mut args: impl Iterator<Item = String>) -> Outcome<Self> {
+        let mut options = Self {
+            listen: "127.0.0.1:9001".into(),
+            protocol: None,
+        };
+        while let Some(name) = args.next() {
+            let mut value = || args.next().ok_or_else(|| format!("{name} needs a value"));
+            match &*name {
+                "--listen" => options.listen = value()?,
+                "--protocol" => options.protocol = Some(value()?),
+                _ => return Err("usage: echo [--listen ADDR] [--protocol NAME]".into()),
+            }
+        }
+        Ok(options)
+    }
+}
