@@ -1,14 +1,24 @@
-"""Tests of check.py: python3 -m unittest discover autobahn"""
+"""Tests of what needs no wstest: python3 -m unittest discover --start-directory autobahn"""
 
 import contextlib
 import io
 import json
+import os
+import shutil
+import subprocess
 import tempfile
 import unittest
 from pathlib import Path
 from typing import Any
 
 import check
+import spec
+
+HERE = Path(__file__).parent
+COMMITTED = {
+    name: json.loads((HERE / name).read_text())
+    for name in ("fuzzingclient.json", "fuzzingserver.json")
+}
 
 WITHOUT_DEFLATE = {"cases": ["*"], "exclude-cases": ["12.*", "13.*"]}
 
@@ -31,9 +41,10 @@ class WantedCases(unittest.TestCase):
     def test_cases_without_deflate_are_301(self) -> None:
         self.assertEqual(len(check.wanted_cases(WITHOUT_DEFLATE)), 301)
 
-    def test_committed_spec_names_no_unknown_case(self) -> None:
-        spec = json.loads(Path(__file__).with_name("fuzzingclient.json").read_text())
-        self.assertLessEqual(set(check.wanted_cases(spec)), set(check.CASES))
+    def test_committed_specs_want_the_same_known_cases(self) -> None:
+        client, server = (check.wanted_cases(committed) for committed in COMMITTED.values())
+        self.assertEqual(client, server)
+        self.assertLessEqual(set(client), set(check.CASES))
 
     def test_dot_is_no_wildcard(self) -> None:
         cases = check.wanted_cases({"cases": ["1.*"]})
@@ -48,6 +59,39 @@ class WantedCases(unittest.TestCase):
 
     def test_unknown_case_stays_wanted(self) -> None:
         self.assertEqual(check.wanted_cases({"cases": ["8.1"]}), ["8.1"])
+
+
+class SpecOfRun(unittest.TestCase):
+    def test_committed_cases_stay(self) -> None:
+        for committed in COMMITTED.values():
+            made = spec.spec_of_run(committed, "ours", 4321, [])
+            self.assertEqual(check.wanted_cases(made), check.wanted_cases(committed))
+
+    def test_given_cases_replace_what_is_wanted_and_excluded(self) -> None:
+        for committed in COMMITTED.values():
+            made = spec.spec_of_run(committed, "ours", 4321, ["10.*", "12.1.1"])
+            self.assertEqual(check.wanted_cases(made), ["10.1.1", "12.1.1"])
+
+    def test_each_direction_gets_its_peer(self) -> None:
+        url = "ws://127.0.0.1:4321"
+        client, server = (
+            spec.spec_of_run(committed, "ours", 4321, []) for committed in COMMITTED.values()
+        )
+        self.assertEqual(client["servers"], [{"agent": "ours", "url": url}])
+        self.assertNotIn("url", client)
+        self.assertEqual(server["url"], url)
+        self.assertNotIn("servers", server)
+
+    def test_quick_cases_are_all_but_most_of_group_9(self) -> None:
+        quick = set(check.wanted_cases({"cases": spec.QUICK}))
+        left_out = set(check.wanted_cases(WITHOUT_DEFLATE)) - quick
+        self.assertEqual(len(quick), 252)
+        self.assertEqual({case.split(".")[0] for case in left_out}, {"9"})
+        self.assertEqual(spec.unknown(spec.QUICK), [])
+
+    def test_pattern_without_a_case_is_unknown(self) -> None:
+        patterns = ["1.1.1", "8.1", "8.*", "1.1.9", "7.*"]
+        self.assertEqual(spec.unknown(patterns), ["8.1", "8.*", "1.1.9"])
 
 
 class Verdict(unittest.TestCase):
@@ -159,6 +203,140 @@ class Verdict(unittest.TestCase):
             with self.subTest(text):
                 self.index.write_text(text)
                 self.assert_fails(self.check(), "no report")
+
+
+# In place of wstest: logs each line that it is sent, then answers with an empty one. In its report
+# the cases that were run are OK. The file `taken` says how many times it finds its port taken.
+STAND_IN = r"""#!/usr/bin/env python3
+import json, pathlib, re, socket, sys
+
+taken = pathlib.Path(__file__).with_name("taken")
+if left := int(taken.read_text()):
+    taken.write_text(str(left - 1))
+    sys.exit("twisted.internet.error.CannotListenError")
+results = {}
+port = int(json.loads(pathlib.Path("spec.json").read_text())["url"].rpartition(":")[2])
+listener = socket.create_server(("", port))
+while True:
+    connection, _ = listener.accept()
+    with connection, connection.makefile() as lines:
+        for line in lines:
+            print(line, end="", flush=True)
+            if ran := re.match("Running test case ID ([0-9.]+) for agent (.*) from", line):
+                case, agent = ran.groups()
+                results.setdefault(agent, {})[case] = {"behavior": "OK", "behaviorClose": "OK"}
+            if line.startswith("Report generation complete"):
+                pathlib.Path("reports").mkdir()
+                pathlib.Path("reports/index.json").write_text(json.dumps(results))
+            connection.sendall(b"\n")
+"""
+
+# Commands of a client, which is called with the URL and the name.
+CONNECT = """[[ $1 =~ ^ws://127.0.0.1:([0-9]+)$ ]] || exit 9
+exec 3<> "/dev/tcp/127.0.0.1/${BASH_REMATCH[1]}\""""
+RUN = 'echo "Running test case ID {} for agent $2 from peer us" >&3; read -r <&3'
+REPORT = 'echo "Report generation complete." >&3; read -r <&3'
+
+
+class RunScripts(unittest.TestCase):
+    def setUp(self) -> None:
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        # A copy, because the scripts write beside their own folder.
+        self.root = Path(folder.name)
+        shutil.copytree(HERE, self.root / "autobahn", ignore=shutil.ignore_patterns("__pycache__"))
+        programs = self.root / "target/wstest/bin"
+        programs.mkdir(parents=True)
+        (programs / "wstest").write_text(STAND_IN)
+        (programs / "wstest").chmod(0o755)
+        self.taken = programs / "taken"
+        self.taken.write_text("0")
+
+    def run_script(self, script: str, *arguments: str, **variables: str) -> tuple[int, str]:
+        done = subprocess.run(
+            [self.root / "autobahn" / script, *arguments],
+            env={**os.environ, "WSTEST": str(self.root / "target/wstest"), **variables},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        return done.returncode, done.stdout
+
+    def run_client(self, *commands: str, **variables: str) -> tuple[int, str]:
+        """Runs the cases 1.1.1 and 10.1.1 against a client that does what is given."""
+        client = ["bash", "-c", "\n".join(commands), "client"]
+        cases = ["--case", "1.1.1", "--case", "10.*"]
+        return self.run_script("run-client", "--name", "ours", *cases, "--", *client, **variables)
+
+    def assert_fails(self, ran: tuple[int, str], text: str) -> None:
+        status, output = ran
+        self.assertEqual(status, 1, output)
+        self.assertIn(text, output.splitlines()[-1])
+        self.assertIn("FAILED: ", output.splitlines()[-1])
+
+    good = (CONNECT, RUN.format("1.1.1"), RUN.format("10.1.1"), REPORT)
+
+    def test_good_client_passes(self) -> None:
+        status, output = self.run_client(*self.good)
+        self.assertEqual(status, 0, output)
+        self.assertIn("passed: ours: 2 cases wanted, 2 run", output)
+
+    def test_client_that_leaves_out_a_case_fails(self) -> None:
+        ran = self.run_client(CONNECT, RUN.format("10.1.1"), REPORT)
+        self.assert_fails(ran, "2 cases wanted, 1 run, 1 not as wanted")
+        self.assertIn("ours 1.1.1: missing\n", ran[1])
+
+    def test_client_that_runs_a_case_again_fails(self) -> None:
+        ran = self.run_client(CONNECT, RUN.format("1.1.1"), *self.good[1:])
+        self.assert_fails(ran, "the client ran these again: 1.1.1")
+
+    def test_client_that_asks_for_no_report_fails_in_spite_of_an_old_one(self) -> None:
+        self.assertEqual(self.run_client(*self.good)[0], 0)
+        self.assert_fails(self.run_client("exit 0"), "the client did not ask for it")
+        self.assertFalse((self.root / "target/autobahn/client/ours/reports").exists())
+
+    def test_client_that_dies_half_way_fails(self) -> None:
+        ran = self.run_client(CONNECT, RUN.format("1.1.1"), "echo broken pipe; exit 3")
+        self.assert_fails(ran, "not 3: it began 1 cases, the last was 1.1.1")
+        self.assertIn("broken pipe\n", ran[1])
+
+    def test_client_that_fails_after_the_report_fails(self) -> None:
+        self.assert_fails(self.run_client(*self.good, "exit 3"), "not 3: it began 2 cases")
+
+    def test_client_that_hangs_fails(self) -> None:
+        ran = self.run_client("exec sleep 600", TIME_LIMIT="1")
+        self.assert_fails(ran, "within 1 s: it began 0 cases, the last was none")
+
+    def test_taken_port_is_tried_again_but_not_for_ever(self) -> None:
+        self.taken.write_text("2")
+        self.assertEqual(self.run_client(*self.good)[0], 0)
+        self.taken.write_text("3")
+        self.assert_fails(self.run_client(*self.good), "start wstest on port")
+
+    def test_bad_arguments_fail(self) -> None:
+        for script in ["run-server", "run-client"]:
+            for arguments, text in [
+                (["--bogus"], "read the argument --bogus"),
+                (["--name", "../x", "--", "true"], "use the name '../x'"),
+                (["--name"], "give --name a value"),
+                (["--case", "1.*", "--case"], "give --case a value"),
+            ]:
+                with self.subTest(script, arguments=arguments):
+                    self.assert_fails(self.run_script(script, *arguments), text)
+            with self.subTest(script, arguments="without wstest"):
+                nowhere = str(self.root / "nowhere")
+                ran = self.run_script(script, "--", "true", WSTEST=nowhere)
+                self.assert_fails(ran, "run autobahn/install first")
+
+    def test_case_that_does_not_exist_fails(self) -> None:
+        client = self.run_script("run-client", "--case", "8.1", "--", "true")
+        self.assert_fails(client, "no case matches 8.1")
+        server = ["bash", "-c", "echo :1; exec sleep 600"]
+        self.assert_fails(
+            self.run_script("run-server", "--case", "8.*", "--", *server), "no case matches 8.*"
+        )
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ fn main() -> Outcome<()> {
             eprintln!("case {case}: {error}");
         }
     }
-    let report = format!("{uri}/updateReports?agent={name}&shutdownOnComplete=true");
+    let report = format!("{uri}/updateReports?agent={name}");
     while connect(&report)?.recv()?.is_some() {}
     Ok(())
 }

@@ -2,7 +2,8 @@
 //!
 //! The whole protocol is one state machine that reads no socket, asks no clock, starts no thread and
 //! contains no `unsafe`. It goes wherever bytes can be moved: blocking sockets, any async runtime, a
-//! microcontroller, a fuzzer.
+//! microcontroller, a fuzzer. If all you want is to connect or to serve, with blocking sockets, begin
+//! with [`blocking`].
 //!
 //! ```text
 //!  transport                        Connection                                application
@@ -91,7 +92,8 @@
 //!
 //! # Where to go on
 //!
-//! - Accept connections: [`server`], the opening handshake.
+//! - Sockets and threads, no runtime: [`blocking`].
+//! - The opening handshake: [`client`] and [`server`].
 //! - Limits and time-outs: [`Config`]; those on memory are finite by default.
 //! - Messages too large to hold: [`receive_part`](Connection::receive_part) and
 //!   [`start_message`](Connection::start_message).
@@ -103,7 +105,7 @@
 //!
 //! | name | default | brings |
 //! |---|---|---|
-//! | `std` | yes | `Read` and `Write` for the buffers, the system's random numbers for clients; without it the crate is `no_std` with `alloc` |
+//! | `std` | yes | [`blocking`], `Read` and `Write` for the buffers, the system's random numbers for clients; without it the crate is `no_std` with `alloc` |
 //! | `simd` | yes | masking by the widest vectors the processor has, chosen at run time; needs `std` |
 //!
 //! # Design
