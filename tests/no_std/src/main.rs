@@ -23,8 +23,9 @@ use core::{
 
 use bytes::Buf as _;
 use framewire::{
-    CloseCode, Config, Connection, Event, RecvBuf,
-    server::{self, Handshake, Opening},
+    CloseCode, Event, RecvBuf, SendBuf,
+    client::{self, Outcome, Request},
+    server::{self, Opening},
 };
 
 unsafe extern "C" {
@@ -70,9 +71,8 @@ extern "C" fn main() -> c_int {
     if exchange().is_some() { 0 } else { 1 }
 }
 
-/// Moves what `from` has queued.
-fn send(from: &mut Connection, to: &mut RecvBuf) {
-    let queue = from.send_buf();
+/// Moves what is queued.
+fn send(queue: &mut SendBuf, to: &mut RecvBuf) {
     while queue.has_remaining() {
         to.extend_from_slice(queue.chunk());
         queue.advance(queue.chunk().len());
@@ -81,24 +81,27 @@ fn send(from: &mut Connection, to: &mut RecvBuf) {
 
 fn exchange() -> Option<()> {
     let (mut up, mut down) = (RecvBuf::new(), RecvBuf::new());
-    up.extend_from_slice(
-        b"GET /chat HTTP/1.1\r\nHost: example.com\r\nUpgrade: websocket\r\n\
-          Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
-          Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
-    );
-    let mut handshake = Handshake::new(&server::Config::new());
-    let Some(Opening::Upgrade(request)) = handshake.receive(&mut up) else {
+    let request = Request::new("ws://example.com/chat")
+        .ok()?
+        .subprotocol("chat")
+        .ok()?;
+    let mut asking = client::Handshake::with_seed(&request, &client::Config::new(), [7; 32]);
+    let mut answering = server::Handshake::new(&server::Config::new());
+    send(asking.send_buf(), &mut up);
+    let Some(Opening::Upgrade(mut request)) = answering.receive(&mut up) else {
         return None;
     };
+    request.choose_subprotocol(&["chat"])?;
     let mut server = request.upgrade();
-    let queue = server.send_buf();
-    queue.chunk().starts_with(b"HTTP/1.1 101 ").then_some(())?;
-    queue.advance(queue.remaining());
+    send(server.send_buf(), &mut down);
+    let Some(Outcome::Connected(mut client, _)) = asking.receive(&mut down) else {
+        return None;
+    };
+    (client.subprotocol()? == "chat").then_some(())?;
 
-    let mut client = Connection::client_with_seed(Config::new(), [7; 32]);
     client.send_text("Grüße ohne std").ok()?;
     client.send_binary(&[7; 100_000]).ok()?;
-    send(&mut client, &mut up);
+    send(client.send_buf(), &mut up);
     while let Some(event) = server.receive(&mut up) {
         match event {
             Event::Text(text) => server.send_text(text).ok()?,
@@ -106,14 +109,14 @@ fn exchange() -> Option<()> {
             _ => return None,
         }
     }
-    send(&mut server, &mut down);
+    send(server.send_buf(), &mut down);
     (client.receive(&mut down)? == Event::Text("Grüße ohne std")).then_some(())?;
     (client.receive(&mut down)? == Event::Binary(&[7; 100_000])).then_some(())?;
 
     client.close(CloseCode::NORMAL, "done").ok()?;
-    send(&mut client, &mut up);
+    send(client.send_buf(), &mut up);
     matches!(server.receive(&mut up)?, Event::Close(_)).then_some(())?;
-    send(&mut server, &mut down);
+    send(server.send_buf(), &mut down);
     matches!(client.receive(&mut down)?, Event::Close(_)).then_some(())?;
     (server.is_closed() && client.closed()?.clean).then_some(())
 }
