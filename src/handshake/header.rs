@@ -164,8 +164,9 @@ pub enum InvalidHeader {
     /// The name is not a token (RFC 9110 section 5.1).
     #[error("header name that is not a token")]
     Name,
-    /// The value has a line break or another control character in it (RFC 9110 section 5.5).
-    #[error("header value with a control character")]
+    /// The value has a line break or another control character in it (RFC 9110 section 5.5), or one
+    /// that such a value can't have.
+    #[error("header value with a character that must not be in it")]
     Value,
     /// The field belongs to the handshake or tells where the message ends: Connection, Upgrade,
     /// Content-Length, Transfer-Encoding, Trailer and all that begin with `Sec-WebSocket-`.

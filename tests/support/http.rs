@@ -28,11 +28,15 @@ pub(crate) fn websocket() -> Lines {
 
 /// A request that asks for no upgrade.
 pub(crate) fn get(target: &str) -> Lines {
+    lines(&format!("GET {target} HTTP/1.1")).and("Host", "server.example")
+}
+
+/// A message that begins with this line, and has no header.
+pub(crate) fn lines(first: &str) -> Lines {
     Lines {
-        first: format!("GET {target} HTTP/1.1").into(),
+        first: first.into(),
         headers: Vec::new(),
     }
-    .and("Host", "server.example")
 }
 
 impl Lines {
@@ -166,7 +170,7 @@ pub(crate) fn outcome_with(
 }
 
 /// Cuts at places that look random.
-fn cut(mut bytes: &[u8], seed: u64) -> Vec<&[u8]> {
+pub(crate) fn cut(mut bytes: &[u8], seed: u64) -> Vec<&[u8]> {
     let mut state = seed;
     let mut pieces = Vec::new();
     while !bytes.is_empty() {

@@ -1,12 +1,12 @@
 //! The body of a refusal (RFC 9112 section 6): read as far as it is worth it.
 
 use alloc::vec::Vec;
+use core::fmt;
 
 use super::Headers;
-use crate::handshake::header::{Field, values};
+use crate::handshake::header::{elements, values};
 
 /// A body that arrives.
-#[derive(Debug)]
 pub(super) struct Body {
     rest: Rest,
     kept: Vec<u8>,
@@ -36,17 +36,13 @@ enum Rest {
 impl Body {
     /// The body of a response with this status and these headers, to a GET request.
     pub(super) fn new(status: u16, headers: Headers<'_>, max: usize) -> Self {
-        let mut length = Field::default();
-        values(headers.clone(), "content-length").for_each(|value| length.add(value));
-        let rest = if matches!(status, 204 | 304) {
-            Rest::None
-        } else if values(headers, "transfer-encoding").next().is_some() {
-            Rest::ChunkSize(None)
-        } else {
-            match length {
-                Field::Once(value) => parse_length(value).map_or(Rest::UntilEof, Rest::Bytes),
-                Field::Missing | Field::Repeated => Rest::UntilEof,
-            }
+        let coding = values(headers.clone(), "transfer-encoding").flat_map(elements);
+        let rest = match coding.last() {
+            _ if matches!(status, 204 | 304) => Rest::None,
+            Some(last) if last.eq_ignore_ascii_case(b"chunked") => Rest::ChunkSize(None),
+            // "the message body length is determined by reading the connection until it is closed"
+            Some(_) => Rest::UntilEof,
+            None => length(headers).map_or(Rest::UntilEof, Rest::Bytes),
         };
         Self {
             rest,
@@ -126,6 +122,26 @@ impl Body {
     }
 }
 
+impl fmt::Debug for Body {
+    /// Without what was kept, which may hold secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Body")
+            .field("rest", &self.rest)
+            .field("kept", &self.kept.len())
+            .field("room", &self.room)
+            .finish()
+    }
+}
+
+/// The Content-Length. It may be repeated if it is always the same.
+fn length(headers: Headers<'_>) -> Option<u64> {
+    let mut lengths = values(headers, "content-length")
+        .flat_map(elements)
+        .map(parse_length);
+    let first = lengths.next()??;
+    lengths.all(|other| other == Some(first)).then_some(first)
+}
+
 fn parse_length(value: &[u8]) -> Option<u64> {
     let are_digits = value.iter().all(u8::is_ascii_digit);
     core::str::from_utf8(value)
@@ -176,7 +192,21 @@ mod tests {
                 403,
                 "Content-Length: 1\r\nContent-Length: 1\r\n",
                 "abcd",
+                "a",
+                true,
+            ),
+            (
+                403,
+                "Content-Length: 1\r\nContent-Length: 2\r\n",
                 "abcd",
+                "abcd",
+                false,
+            ),
+            (
+                403,
+                "Transfer-Encoding: chunked, gzip\r\n",
+                "3\r\nabc",
+                "3\r\nabc",
                 false,
             ),
             (

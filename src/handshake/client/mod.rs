@@ -62,7 +62,7 @@ mod response;
 mod uri;
 
 use alloc::string::String;
-use core::{mem, time::Duration};
+use core::{fmt, mem, time::Duration};
 
 pub use backoff::Backoff;
 pub use config::Config;
@@ -87,8 +87,7 @@ const MOST_INTERIM: u32 = 8;
 /// An opening handshake in progress.
 ///
 /// The [module](self) shows the loop. With a clock, call [`handle_timeout`](Self::handle_timeout) as
-/// well.
-#[derive(Debug)]
+/// well. If it ends without an outcome, [clear](RecvBuf::clear) the buffer before you use it again.
 pub struct Handshake {
     config: Config,
     subprotocols: String,
@@ -308,7 +307,7 @@ impl Handshake {
     }
 
     /// Tells whether time is up at `now`, on any scale that does not go backwards, and returns when
-    /// it will be. `None`: nothing is waited for, because there was an outcome.
+    /// it will be. `None`: never, or there was an outcome.
     ///
     /// The first call starts the clock. Bytes that arrive do not extend the deadline. A refusal whose
     /// body is still incomplete by then is not lost: `now` itself is returned, and
@@ -377,5 +376,14 @@ impl Handshake {
     /// the connection.
     pub fn send_buf(&mut self) -> &mut SendBuf {
         &mut self.tx
+    }
+}
+
+impl fmt::Debug for Handshake {
+    /// Without the offered subprotocols, which are used for secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Handshake")
+            .field("phase", &self.phase)
+            .finish_non_exhaustive()
     }
 }

@@ -6,7 +6,10 @@ use core::fmt;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use thiserror::Error;
 
-use super::{InvalidHeader, InvalidUri, Uri, uri::percent_decode};
+use super::{
+    InvalidHeader, InvalidUri, Uri,
+    uri::{is_userinfo, percent_decode},
+};
 use crate::handshake::{
     authority::Authority,
     header::{elements, push_field, token},
@@ -60,14 +63,18 @@ impl Request {
     ///
     /// # Errors
     ///
-    /// [`InvalidRequest::Uri`], also for a percent sign without two digits, and
-    /// [`InvalidRequest::Header`] for what `basic` does not take.
+    /// [`InvalidRequest::Uri`], also for a percent sign without two digits and for ASCII characters
+    /// that RFC 3986 section 3.2.1 wants encoded there, and [`InvalidRequest::Header`] for what `basic`
+    /// does not take.
     pub fn with_userinfo(uri: &str) -> Result<Self, InvalidRequest> {
         let (uri, userinfo) = Uri::parse(uri)?;
         let request = Self::from(uri);
-        let Some(userinfo) = userinfo else {
+        let Some(userinfo) = userinfo.filter(|userinfo| !userinfo.is_empty()) else {
             return Ok(request);
         };
+        if !is_userinfo(userinfo) {
+            return Err(InvalidUri::Userinfo.into());
+        }
         let (user, password) = userinfo.split_once(':').unwrap_or((userinfo, ""));
         let decode = |text| {
             let bytes = percent_decode(text).and_then(|bytes| String::from_utf8(bytes).ok());
@@ -259,11 +266,10 @@ impl From<Uri> for Request {
 }
 
 impl fmt::Debug for Request {
-    /// Without query, cookies and headers, which hold secrets.
+    /// Without query, cookies, headers and subprotocols: all of them are used for secrets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Request")
             .field("uri", &self.uri)
-            .field("subprotocols", &self.subprotocols)
             .finish_non_exhaustive()
     }
 }

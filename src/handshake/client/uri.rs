@@ -1,6 +1,11 @@
 //! WebSocket URIs (RFC 6455 section 3, RFC 3986): where to connect, and what to ask for there.
 
-use alloc::{boxed::Box, format, string::String, vec::Vec};
+use alloc::{
+    boxed::Box,
+    format,
+    string::{String, ToString as _},
+    vec::Vec,
+};
 use core::{fmt, str::FromStr};
 
 use thiserror::Error;
@@ -46,7 +51,7 @@ pub struct Uri {
 }
 
 impl Uri {
-    /// The longest URI that is taken, in bytes.
+    /// The longest URI that is taken, in bytes: as it is written, and as it is shown and asked for.
     pub const MAX_LEN: usize = 8 * 1024;
 
     /// Whether the scheme is `wss`: TLS comes before the first byte of the opening handshake.
@@ -135,6 +140,10 @@ impl Uri {
             port,
             resource_name: encode(resource).into(),
         };
+        // Encoding makes it longer, and so does the slash.
+        if uri.to_string().len() > Self::MAX_LEN {
+            return Err(E::TooLong);
+        }
         Ok((uri, userinfo))
     }
 }
@@ -159,6 +168,16 @@ fn encode(resource: &str) -> String {
         }
     }
     encoded
+}
+
+/// Whether `text` is `userinfo = *( unreserved / pct-encoded / sub-delims / ":" )` (RFC 3986
+/// section 3.2.1), but for what is not ASCII. With anything else in it, other parsers may find the
+/// host in another place.
+pub(super) fn is_userinfo(text: &str) -> bool {
+    let is_allowed = |byte: u8| {
+        byte.is_ascii_alphanumeric() || !byte.is_ascii() || b"-._~!$&'()*+,;=:%".contains(&byte)
+    };
+    text.bytes().all(is_allowed)
 }
 
 /// Decodes `%` and two hexadecimal digits, wherever they are.
