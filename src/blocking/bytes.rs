@@ -61,7 +61,8 @@ impl<S: Transport> ByteStream<S> {
 
     /// Gives the WebSocket back. The rest of a message that has been read in part is lost.
     #[must_use]
-    pub fn into_websocket(self) -> WebSocket<S> {
+    pub fn into_websocket(mut self) -> WebSocket<S> {
+        self.ws.skips = true;
         self.ws
     }
 }

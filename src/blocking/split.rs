@@ -3,13 +3,14 @@
 //! Two locks, and nobody waits for the transport while holding the connection's: a thread that writes
 //! copies a piece of what is queued, lets go of the connection, and writes. So the reader goes on
 //! while a write is blocked, and two peers that both write at the same time do not wait for each
-//! other for ever. Whoever holds the lock of the output writes until nothing is queued, and looks once
-//! more after letting go of it: what another thread has queued in between is never left behind.
+//! other for ever; for the same reason the reader itself never waits long in a write. Whoever holds the
+//! lock of the output writes until nothing is queued, and looks once more after letting go of it: what
+//! another thread has queued in between is never left behind.
 
-use core::fmt;
+use core::{fmt, mem};
 use std::{
     io,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError},
     time::Duration,
     vec::Vec,
 };
@@ -18,15 +19,17 @@ use ::bytes::Buf as _;
 
 use super::{
     SplitTransport, WebSocket,
-    timed::{Timed, Waited, is_gone},
+    timed::{PIECE, Timed, Waited, is_gone},
     websocket::{GATHER, ended_by},
 };
 use crate::{
     CloseCode, Connection, Error, Event, Message, PartEvent, RecvBuf, SendBuf, Sendable, State,
+    TimedOut,
 };
 
-/// How much is copied to be written at a time.
-const PIECE: usize = 64 * 1024;
+/// How long the reader waits for a peer that takes nothing, before it looks whether the peer waits for
+/// it as well.
+const GLANCE: Duration = Duration::from_millis(5);
 
 /// The receiving half of a WebSocket, from [`WebSocket::split`].
 ///
@@ -50,6 +53,33 @@ struct Shared<S> {
     connection: Mutex<Connection>,
     /// Locked before the connection, never behind it.
     out: Mutex<Out<S>>,
+    /// Why what was queued has been dropped: told to everybody who waits for it. Set under the lock of
+    /// the connection.
+    lost: OnceLock<Lost>,
+}
+
+/// An error that several threads can be told of.
+#[derive(Clone, Copy, Debug)]
+enum Lost {
+    TimedOut(TimedOut),
+    Os(i32),
+    Io(io::ErrorKind),
+}
+
+impl Lost {
+    fn of(error: &io::Error) -> Self {
+        error
+            .raw_os_error()
+            .map_or_else(|| Self::Io(error.kind()), Self::Os)
+    }
+
+    fn error(self) -> Error {
+        match self {
+            Self::TimedOut(timed_out) => timed_out.into(),
+            Self::Os(code) => io::Error::from_raw_os_error(code).into(),
+            Self::Io(kind) => io::Error::from(kind).into(),
+        }
+    }
 }
 
 /// The end of the transport that is written to.
@@ -73,6 +103,7 @@ impl<S: SplitTransport> WebSocket<S> {
         let shared = Arc::new(Shared {
             connection: Mutex::new(self.connection),
             out: Mutex::new(out),
+            lost: OnceLock::new(),
         });
         let receiver = Receiver {
             shared: Arc::clone(&shared),
@@ -162,12 +193,10 @@ fn wait_for_event<'a, S: SplitTransport>(
         if !wants_read(&mut connection, rx) {
             return Ok(Some(connection));
         }
-        let due = match connection.handle_timeout(io.now()) {
-            Ok(due) => due
-                .into_iter()
-                .chain(latest_look(&connection, io.now()))
-                .min(),
+        let mut due = match connection.handle_timeout(io.now()) {
+            Ok(due) => earlier(due, latest_look(&connection, io.now())),
             Err(timed_out) => {
+                let _ = shared.lost.set(Lost::TimedOut(timed_out));
                 // Whoever is blocked in a write has nothing to hope for.
                 let _ = io.stream.end();
                 return Err(timed_out.into());
@@ -180,6 +209,7 @@ fn wait_for_event<'a, S: SplitTransport>(
         if connection.is_closed() {
             let clean = connection.closed().is_some_and(|closed| closed.clean);
             drop(connection);
+            shared.check_time()?;
             io.end(!clean);
             return Ok(None);
         }
@@ -188,10 +218,12 @@ fn wait_for_event<'a, S: SplitTransport>(
         let waits = connection.receives_no_more();
         drop(connection);
         if is_queued {
-            match shared.write(waits) {
+            match shared.write(if waits { None } else { Some(GLANCE) }) {
                 Ok(Written::All) => continue,
                 // What is queued leaves with what the other thread is writing.
                 Ok(Written::ByAnother) => {}
+                // The peer may be waiting for us to read.
+                Ok(Written::NotYet) => due = earlier(due, io.now().checked_add(GLANCE)),
                 Err(Error::Io(error)) if is_gone(&error) => {
                     *lost = Some(error);
                     continue;
@@ -205,12 +237,18 @@ fn wait_for_event<'a, S: SplitTransport>(
             Err(error) if is_gone(&error) => Some(error),
             Err(error) => return Err(error.into()),
         };
+        shared.check_time()?;
         ended_by(&mut shared.connection(), lost.take().or(ended))?;
     }
 }
 
-/// When to look at the clock again at the latest. Another thread may close the connection while this
-/// one waits, and can't wake it: so no wait is longer than the closing handshake may take.
+fn earlier(one: Option<Duration>, other: Option<Duration>) -> Option<Duration> {
+    one.into_iter().chain(other).min()
+}
+
+/// When to look at the clock again at the latest. Another thread may close the connection, or receive
+/// the peer's Close frame, while this one waits, and can't wake it: so no wait is longer than the
+/// closing handshake may take.
 fn latest_look(connection: &Connection, now: Duration) -> Option<Duration> {
     if connection.state() != State::Open {
         return None;
@@ -258,7 +296,7 @@ impl<S: SplitTransport> Sender<S> {
     ///
     /// As `WebSocket::flush`.
     pub fn flush(&self) -> Result<(), Error> {
-        self.shared.write(true).map(drop)
+        self.shared.write(None).map(drop)
     }
 
     /// Sends a Close frame behind everything that is queued. The [`Receiver`] finishes the closing
@@ -293,6 +331,8 @@ impl<S> Clone for Sender<S> {
 enum Written {
     All,
     ByAnother,
+    /// Not at all: the peer takes nothing at the moment.
+    NotYet,
 }
 
 impl<S> Shared<S> {
@@ -302,21 +342,32 @@ impl<S> Shared<S> {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// Whether another thread has found that a deadline has passed.
+    fn check_time(&self) -> Result<(), TimedOut> {
+        match self.lost.get() {
+            Some(Lost::TimedOut(timed_out)) => Err(*timed_out),
+            Some(Lost::Os(_) | Lost::Io(_)) | None => Ok(()),
+        }
+    }
 }
 
 impl<S: SplitTransport> Shared<S> {
-    /// Writes until nothing is queued; `waits` for another thread that is writing.
-    fn write(&self, waits: bool) -> Result<Written, Error> {
+    /// Writes until nothing is queued. With a `glance`, waits neither for another thread that is writing
+    /// nor longer than that for a peer that takes nothing.
+    fn write(&self, glance: Option<Duration>) -> Result<Written, Error> {
         loop {
             let mut out = match self.out.try_lock() {
                 Ok(out) => out,
                 Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
-                Err(TryLockError::WouldBlock) if !waits => return Ok(Written::ByAnother),
+                Err(TryLockError::WouldBlock) if glance.is_some() => return Ok(Written::ByAnother),
                 Err(TryLockError::WouldBlock) => {
                     self.out.lock().unwrap_or_else(PoisonError::into_inner)
                 }
             };
-            out.write_all(self)?;
+            if !out.write_all(self, glance)? {
+                return Ok(Written::NotYet);
+            }
             drop(out);
             // What was queued meanwhile by somebody who did not wait.
             if self.connection().send_buf().is_empty() {
@@ -327,30 +378,57 @@ impl<S: SplitTransport> Shared<S> {
 }
 
 impl<S: SplitTransport> Out<S> {
-    fn write_all(&mut self, shared: &Shared<S>) -> Result<(), Error> {
+    /// Tells whether all is written: with a `glance` it may not be.
+    fn write_all(&mut self, shared: &Shared<S>, glance: Option<Duration>) -> Result<bool, Error> {
         let mut written = 0;
         loop {
+            let now = self.io.now();
             let due = {
                 let mut connection = shared.connection();
                 let tx = connection.send_buf();
                 // Less is there only if all of it was given up.
-                tx.advance(written.min(tx.remaining()));
-                let due = connection.handle_timeout(self.io.now());
+                tx.advance(mem::take(&mut written).min(tx.remaining()));
+                let due = connection.handle_write_timeout(now).inspect_err(|error| {
+                    let _ = shared.lost.set(Lost::TimedOut(*error));
+                });
                 self.copy_front(connection.send_buf());
-                due
+                due.map(|due| earlier(due, latest_look(&connection, now)))
             };
             let due = due.inspect_err(|_| {
                 // The reader has nothing to wait for.
                 let _ = self.io.stream.end();
             })?;
-            if self.piece.is_empty() {
-                return Ok(());
-            }
-            written = self.io.write_slice(&self.piece, due).inspect_err(|error| {
-                if is_gone(error) {
-                    shared.connection().handle_write_error();
+            let due = earlier(due, glance.and_then(|glance| now.checked_add(glance)));
+            let moved = if self.piece.is_empty() {
+                if let Some(lost) = shared.lost.get() {
+                    return Err(lost.error());
                 }
+                self.io.flush(due)
+            } else {
+                self.io.write_slice(&self.piece, due).map(|n| {
+                    written = n;
+                    n > 0
+                })
+            };
+            let moved = moved.map_err(|error| {
+                if !is_gone(&error) {
+                    return error.into();
+                }
+                let mut connection = shared.connection();
+                let lost = *shared.lost.get_or_init(|| Lost::of(&error));
+                connection.handle_write_error();
+                lost.error()
             })?;
+            if self.piece.is_empty() && moved {
+                if shared.connection().is_closed() {
+                    // The reader may be waiting for a peer that does not know.
+                    self.io.end(false);
+                }
+                return Ok(true);
+            }
+            if !moved && glance.is_some() {
+                return Ok(false);
+            }
         }
     }
 

@@ -11,10 +11,17 @@ use crate::{RecvBuf, SendBuf};
 /// A deadline may be noticed as much later: so that one which moves on with every message, as that of
 /// the keepalive does, costs no system call for each of them.
 const SLACK: Duration = Duration::from_millis(10);
+/// A limit of as much may stay where none is needed.
+const RARELY: Duration = Duration::from_secs(1);
 /// What is read of a peer that sends on although the connection has ended, and how long: see
 /// [`Timed::end`].
 const LINGER_BYTES: usize = 64 * 1024;
 const LINGER: Duration = Duration::from_secs(1);
+/// The shortest time-out.
+const MOMENT: Duration = Duration::from_millis(1);
+/// How much is written at a time: the time-out of some sockets begins again with every few KiB that they
+/// have taken, and the clock has to be looked at.
+pub(super) const PIECE: usize = 64 * 1024;
 
 #[derive(Debug)]
 pub(super) struct Timed<S> {
@@ -25,6 +32,8 @@ pub(super) struct Timed<S> {
     writing: Limit,
     /// Whether the transport may have gathered something of what it was given.
     unflushed: bool,
+    /// When a flush failed first, if nothing has moved since.
+    flushing: Option<Duration>,
     ended: bool,
 }
 
@@ -54,8 +63,30 @@ impl<S: Transport> Timed<S> {
             reading: Limit::None,
             writing: Limit::None,
             unflushed: false,
+            flushing: None,
             ended: false,
         }
+    }
+
+    /// When the transport must have passed on what it has gathered, if that may take as long.
+    pub(super) fn flush_due(&self, now: Duration, timeout: Option<Duration>) -> Option<Duration> {
+        let since = self.flushing.unwrap_or(now);
+        since.checked_add(timeout?).filter(|_| self.unflushed)
+    }
+
+    /// Whether it has been asked to, in vain.
+    pub(super) fn is_flushing(&self) -> bool {
+        self.flushing.is_some()
+    }
+
+    /// Gives up what the transport has gathered.
+    pub(super) fn forget_gathered(&mut self) {
+        (self.unflushed, self.flushing) = (false, None);
+    }
+
+    /// The transport may have gathered something.
+    pub(super) fn set_unflushed(&mut self) {
+        self.unflushed = true;
     }
 
     /// The time of the connection.
@@ -69,7 +100,16 @@ impl<S: Transport> Timed<S> {
         match rx.read_from(&mut self.stream) {
             Ok(0) => Ok(Waited::Eof),
             Ok(_) => Ok(Waited::Awake),
-            Err(error) => self.reading.awake(error),
+            Err(error) => {
+                let is_interrupted = error.kind() == io::ErrorKind::Interrupted;
+                let awake = self.reading.awake(error)?;
+                if due.is_none() && !is_interrupted {
+                    // It has been woken for nothing: once is enough.
+                    self.stream.limit_read(None)?;
+                    self.reading = Limit::None;
+                }
+                Ok(awake)
+            }
         }
     }
 
@@ -81,22 +121,26 @@ impl<S: Transport> Timed<S> {
         }
         self.limit_write(due)?;
         if let Err(error) = self.write_or_flush(tx) {
-            let awake = self.writing.awake(error);
-            // What the transport has gathered is as lost as the rest.
-            self.unflushed &= awake.is_ok();
-            awake?;
+            if is_gone(&error) {
+                // What the transport has gathered is as lost as the rest.
+                self.forget_gathered();
+            } else if tx.is_empty() {
+                let now = self.now();
+                self.flushing.get_or_insert(now);
+            }
+            self.writing.awake(error)?;
         }
         Ok(tx.is_empty() && !self.unflushed)
     }
 
     fn write_or_flush(&mut self, tx: &mut SendBuf) -> io::Result<()> {
         if !tx.is_empty() {
-            tx.write_to(&mut self.stream)?;
-            self.unflushed = true;
+            tx.write_to(&mut ByPiece(&mut self.stream))?;
+            (self.unflushed, self.flushing) = (true, None);
         }
         if tx.is_empty() {
             self.stream.flush()?;
-            self.unflushed = false;
+            self.forget_gathered();
         }
         Ok(())
     }
@@ -106,9 +150,17 @@ impl<S: Transport> Timed<S> {
         self.limit_write(due)?;
         match self.stream.write(bytes) {
             Ok(0) => Err(io::ErrorKind::WriteZero.into()),
-            Ok(n) => Ok(n),
+            Ok(n) => {
+                self.unflushed = true;
+                Ok(n)
+            }
             Err(error) => self.writing.awake(error).map(|_| 0),
         }
+    }
+
+    /// Behind the last of [`Self::write_slice`]; tells whether nothing is left in the transport.
+    pub(super) fn flush(&mut self, due: Option<Duration>) -> io::Result<bool> {
+        self.write(&mut SendBuf::new(), due)
     }
 
     /// Ends the transport. If the peer may still be sending, `lingers` a moment to discard that: a
@@ -119,6 +171,7 @@ impl<S: Transport> Timed<S> {
             return;
         }
         self.ended = true;
+        self.forget_gathered();
         if self.stream.end_writing().is_err() || !lingers {
             return;
         }
@@ -144,23 +197,29 @@ impl<S: Transport> Timed<S> {
         Ok(())
     }
 
+    /// Not as long as until `due`: a socket that has taken all it will wakes nobody before a good part
+    /// of that has gone, but takes more when it is asked again.
     fn limit_write(&mut self, due: Option<Duration>) -> io::Result<()> {
-        let left = self.left(due);
+        let left = self.left(due).map(|left| (left / 2).max(MOMENT));
         self.writing = self.writing.change(left, |t| self.stream.limit_write(t))?;
         Ok(())
     }
 
     /// Lets the transport block as long as it likes again.
     pub(super) fn forget_limits(&mut self) {
-        for limit in [Self::limit_read, Self::limit_write] {
-            // What fails is noticed when it is used.
-            let _ = limit(self, None);
+        // What fails is noticed when it is used.
+        if let Limit::Some(_) = self.reading {
+            let _ = self.stream.limit_read(None);
         }
+        if let Limit::Some(_) = self.writing {
+            let _ = self.stream.limit_write(None);
+        }
+        (self.reading, self.writing) = (Limit::None, Limit::None);
     }
 
     /// How long it is until `due`: at least a moment, because zero would mean "for ever".
     fn left(&self, due: Option<Duration>) -> Option<Duration> {
-        due.map(|due| due.saturating_sub(self.now()).max(Duration::from_millis(1)))
+        due.map(|due| due.saturating_sub(self.now()).max(MOMENT))
     }
 }
 
@@ -185,7 +244,9 @@ impl Limit {
             (Self::Unsupported, _) | (Self::None, None) => true,
             // To wake too early does no harm, if it is not too often.
             (Self::Some(told), Some(wanted)) => told >= wanted / 2 && told <= wanted + SLACK,
-            (Self::None, Some(_)) | (Self::Some(_), None) => false,
+            // Deadlines come and go with every message. Waking once for nothing costs less than that.
+            (Self::Some(told), None) => told >= RARELY,
+            (Self::None, Some(_)) => false,
         };
         if serves {
             return Ok(self);
@@ -208,6 +269,31 @@ impl Limit {
     }
 }
 
+/// Gives a transport no more than a piece of what there is.
+struct ByPiece<'a, S>(&'a mut S);
+
+impl<S: io::Write> io::Write for ByPiece<'_, S> {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        self.0.write(&buf[..buf.len().min(PIECE)])
+    }
+
+    fn write_vectored(&mut self, bufs: &[io::IoSlice<'_>]) -> io::Result<usize> {
+        let mut sum = 0;
+        let fits = |buf: &&io::IoSlice<'_>| {
+            sum += buf.len();
+            sum <= PIECE
+        };
+        match bufs.iter().take_while(fits).count() {
+            0 => self.write(bufs.first().map_or(&[], |buf| buf)),
+            count => self.0.write_vectored(&bufs[..count]),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
 /// Whether an error says that the peer is gone: it may have said all it wanted before.
 pub(super) fn is_gone(error: &io::Error) -> bool {
     use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, WriteZero};
@@ -215,5 +301,13 @@ pub(super) fn is_gone(error: &io::Error) -> bool {
     matches!(
         error.kind(),
         BrokenPipe | ConnectionAborted | ConnectionReset | WriteZero
+    )
+}
+
+/// Whether an error says no more than that the transport did not want to wait.
+pub(super) fn is_passing(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut | io::ErrorKind::Interrupted
     )
 }

@@ -35,7 +35,8 @@ impl Turns {
                 connecting.contains(&address)
             })
             .unwrap_or_else(PoisonError::into_inner);
-        connecting.insert(address).then_some(Turn {
+        // Made only if it is ours: it would free the turn of another one when it is dropped.
+        connecting.insert(address).then(|| Turn {
             state: &self.0,
             address,
         })

@@ -10,10 +10,11 @@ use ::bytes::Buf as _;
 
 use super::{
     Transport,
-    timed::{Timed, Waited, is_gone},
+    timed::{Timed, Waited, is_gone, is_passing},
 };
 use crate::{
     CloseCode, Closed, Connection, Error, Event, Message, PartEvent, RecvBuf, SendError, Sendable,
+    TimedOut,
 };
 
 /// Replies gather up to here before they are written.
@@ -33,7 +34,12 @@ pub struct WebSocket<S> {
     pub(super) io: Timed<S>,
     /// Why nothing can be written any more, while there may still be something to read.
     pub(super) lost: Option<io::Error>,
+    /// Whether the rest of a message that is being handed out in parts is of no interest.
+    pub(super) skips: bool,
 }
+
+/// What is due, and when to look again.
+type Clock = fn(&mut Connection, Duration) -> Result<Option<Duration>, TimedOut>;
 
 /// What a [`WebSocket`] is made of, to go on without the adapter or with another one.
 #[derive(Debug)]
@@ -74,13 +80,18 @@ impl<S: Transport> WebSocket<S> {
             rx,
             io,
             lost: None,
+            skips: false,
         }
     }
 
     /// Puts a WebSocket together, for handshakes that happened elsewhere.
     #[must_use]
     pub fn from_parts(parts: Parts<S>) -> Self {
-        let io = Timed::new(parts.stream, parts.origin);
+        let mut io = Timed::new(parts.stream, parts.origin);
+        if !parts.connection.is_closed() {
+            // Nobody knows what was done with it before.
+            io.set_unflushed();
+        }
         Self::new(io, parts.connection, parts.rx)
     }
 
@@ -155,6 +166,10 @@ impl<S: Transport> WebSocket<S> {
     /// }
     /// ```
     pub fn recv_ref(&mut self) -> Result<Option<(Event<'_>, &mut Connection)>, Error> {
+        while self.skips && self.connection.is_streaming() {
+            self.recv_part_ref()?;
+        }
+        self.skips = false;
         self.wait_for_event(Connection::wants_read)?;
         let event = self.connection.receive(&mut self.rx);
         Ok(event.map(|event| (event, &mut self.connection)))
@@ -194,13 +209,22 @@ impl<S: Transport> WebSocket<S> {
     /// As [`send`](Self::send).
     pub fn feed(&mut self, message: impl Sendable) -> Result<(), Error> {
         if !self.connection.has_room() {
-            self.flush()?;
+            self.flush_some()?;
         }
         message.queue(&mut self.connection)?;
         if self.connection.send_buf().remaining() >= GATHER {
-            self.flush()?;
+            self.flush_some()?;
         }
         Ok(())
+    }
+
+    /// As [`flush`](Self::flush), but for a transport that would block: whether there is room for a
+    /// message is told by the queue, and one that is queued must not be reported as if it were not.
+    fn flush_some(&mut self) -> Result<(), Error> {
+        match self.flush() {
+            Err(Error::Io(error)) if is_passing(&error) => Ok(()),
+            flushed => flushed,
+        }
     }
 
     /// Writes everything that is queued.
@@ -210,7 +234,7 @@ impl<S: Transport> WebSocket<S> {
     /// [`Error::Io`]: if the peer is gone, what it has sent before can still be received. And
     /// [`Error::TimedOut`].
     pub fn flush(&mut self) -> Result<(), Error> {
-        self.settle().map(drop)
+        self.settle(Connection::handle_write_timeout).map(drop)
     }
 
     /// Closes the connection and waits until the peer has done so too: sends a Close frame behind
@@ -264,10 +288,10 @@ impl<S: Transport> WebSocket<S> {
         wants_read: impl Fn(&mut Connection, &mut RecvBuf) -> bool,
     ) -> Result<(), Error> {
         if self.connection.send_buf().remaining() >= GATHER {
-            self.settle_replies()?;
+            self.settle_replies(Connection::handle_write_timeout)?;
         }
         while wants_read(&mut self.connection, &mut self.rx) {
-            let due = self.settle_replies()?;
+            let due = self.settle_replies(Connection::handle_timeout)?;
             // A message that takes too long is an event of the clock.
             if !wants_read(&mut self.connection, &mut self.rx) {
                 return Ok(());
@@ -278,9 +302,10 @@ impl<S: Transport> WebSocket<S> {
             }
             match self.io.read(&mut self.rx, due) {
                 Ok(Waited::Awake) => {}
-                Ok(Waited::Eof) => ended_by(&mut self.connection, self.lost.take())?,
-                Err(error) if is_gone(&error) => {
-                    ended_by(&mut self.connection, self.lost.take().or(Some(error)))?;
+                Ok(Waited::Eof) => self.ended_by(None)?,
+                // Behind the closing handshake nobody is interested in how the transport ends.
+                Err(error) if is_gone(&error) || self.has_closed() && !is_passing(&error) => {
+                    self.ended_by(Some(error))?;
                 }
                 Err(error) => return Err(error.into()),
             }
@@ -289,11 +314,27 @@ impl<S: Transport> WebSocket<S> {
     }
 
     /// Clock and send, until nothing is queued. Returns what is to be waited for.
-    fn settle(&mut self) -> Result<Option<Duration>, Error> {
+    ///
+    /// Whether the peer is silent or slow can be told only before something is waited for: what it has
+    /// sent may be in the transport.
+    fn settle(&mut self, clock: Clock) -> Result<Option<Duration>, Error> {
         loop {
-            let due = self.connection.handle_timeout(self.io.now())?;
-            match self.io.write(self.connection.send_buf(), due) {
-                Ok(true) => return Ok(due),
+            let now = self.io.now();
+            let due = clock(&mut self.connection, now);
+            let due = due.inspect_err(|_| self.io.end(false))?;
+            // The connection does not know what the transport has gathered.
+            let flush_due = self.io.flush_due(now, self.connection.write_timeout());
+            if self.io.is_flushing() && flush_due.is_some_and(|due| due <= now) {
+                self.io.forget_gathered();
+                self.connection.handle_write_error();
+                self.connection.give_up();
+                self.io.end(false);
+                return Err(TimedOut::Write.into());
+            }
+            let until = due.into_iter().chain(flush_due).min();
+            match self.io.write(self.connection.send_buf(), until) {
+                // What has been written has no deadline any more.
+                Ok(true) => return Ok(clock(&mut self.connection, now)?),
                 Ok(false) => {}
                 Err(error) => {
                     if is_gone(&error) {
@@ -306,14 +347,24 @@ impl<S: Transport> WebSocket<S> {
     }
 
     /// As [`Self::settle`], but if the peer is gone there may still be something to read of it.
-    fn settle_replies(&mut self) -> Result<Option<Duration>, Error> {
-        match self.settle() {
+    fn settle_replies(&mut self, clock: Clock) -> Result<Option<Duration>, Error> {
+        match self.settle(clock) {
             Err(Error::Io(error)) if is_gone(&error) => {
                 self.lost = Some(error);
-                self.settle()
+                self.settle(clock)
             }
             settled => settled,
         }
+    }
+
+    /// The transport has ended: as it should, or because of `error`.
+    fn ended_by(&mut self, error: Option<io::Error>) -> Result<(), Error> {
+        let error = self.lost.take().or(error);
+        ended_by(&mut self.connection, error).inspect_err(|_| self.io.end(false))
+    }
+
+    fn has_closed(&self) -> bool {
+        self.connection.closed().is_some()
     }
 
     /// Nothing is left to be done: ends the transport.

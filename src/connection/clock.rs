@@ -148,10 +148,8 @@ impl Connection {
         } else {
             Ok(())
         };
-        timed_out
-            .and_then(|()| self.watch_closing(now))
-            .and_then(|()| self.watch_writing(now))
-            .inspect_err(|_| self.give_up())?;
+        timed_out.inspect_err(|_| self.give_up())?;
+        let output = self.handle_write_timeout(now)?;
         if self.is_closed() {
             return Ok(None);
         }
@@ -167,7 +165,25 @@ impl Connection {
         } else {
             Deadline::NEVER
         };
-        Ok(open.min(clock.close).min(clock.write).get())
+        Ok(open.get().into_iter().chain(output).min())
+    }
+
+    /// As [`handle_timeout`](Self::handle_timeout), for a caller that does not receive and so can't
+    /// tell how the peer's side is: looks only at the deadlines of closing and of queued bytes.
+    pub(crate) fn handle_write_timeout(
+        &mut self,
+        now: Duration,
+    ) -> Result<Option<Duration>, TimedOut> {
+        if self.is_closed() {
+            return Ok(None);
+        }
+        self.watch_closing(now)
+            .and_then(|()| self.watch_writing(now))
+            .inspect_err(|_| self.give_up())?;
+        if self.is_closed() {
+            return Ok(None);
+        }
+        Ok(self.clock.close.min(self.clock.write).get())
     }
 
     /// Queued bytes must move.

@@ -231,7 +231,8 @@ impl Connection {
     /// ```
     pub fn handle_write_error(&mut self) {
         self.closing.mute = true;
-        self.closing.cut_off |= !self.tx.is_empty() || self.closing.sent.is_none();
+        // Nobody knows how much of what was written before has arrived.
+        self.closing.cut_off = true;
         self.tx.clear();
         self.closing_begun(ClosedBy::Peer);
     }
@@ -287,6 +288,12 @@ impl Connection {
         self.config.close_timeout.get()
     }
 
+    /// How long queued bytes may wait.
+    #[cfg(feature = "std")]
+    pub(crate) fn write_timeout(&self) -> Option<core::time::Duration> {
+        self.config.write_timeout.get()
+    }
+
     /// Whether a message is being handed out in parts.
     #[cfg(feature = "std")]
     pub(crate) fn is_streaming(&self) -> bool {
@@ -294,7 +301,7 @@ impl Connection {
     }
 
     /// Ends the connection at once, because a deadline has passed.
-    pub(super) fn give_up(&mut self) {
+    pub(crate) fn give_up(&mut self) {
         self.closing_begun(ClosedBy::Us);
         self.closing.over = true;
         self.closing.cut_off |= !self.tx.is_empty();
