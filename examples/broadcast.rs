@@ -104,8 +104,9 @@ impl Subscribers {
     /// Lets everybody go.
     fn end(self) {
         let all = mem::take(&mut *self.all());
-        for Subscriber { queue, thread } in all.into_values() {
-            drop(queue);
+        // All queues are dropped before the first thread is waited for.
+        let threads: Vec<_> = all.into_values().map(|gone| gone.thread).collect();
+        for thread in threads {
             // It has printed what went wrong.
             let _ = thread.join();
         }

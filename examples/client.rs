@@ -20,6 +20,7 @@
 use std::{
     env,
     error::Error,
+    ffi::OsString,
     io::{self, IsTerminal as _, Write as _},
     net::TcpStream,
     process::ExitCode,
@@ -51,13 +52,16 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Outcome<()> {
-    let options = Options::from_args(env::args().skip(1))?;
+    let args: Result<Vec<_>, _> = env::args_os().map(OsString::into_string).collect();
+    let args = args.map_err(|arg| format!("{}: not Unicode", arg.display()))?;
+    let options = Options::from_args(args.into_iter().skip(1))?;
     // Nobody wants to wait longer at a prompt.
     let patience = Duration::from_secs(8);
     let connection = framewire::Config::new()
         .keepalive(Keepalive::default())
         .close_timeout(patience)
-        .write_timeout(patience);
+        // Counted from the last byte that was taken, which is noticed late.
+        .write_timeout(patience / 2);
     let config = Config::new().timeout(patience).connection(connection);
     let connected = connect_with(&options.request, &config);
     let (ws, _) = connected.map_err(|error| format!("{}: {}", options.uri, explain(&error)))?;
@@ -72,7 +76,10 @@ fn run() -> Outcome<()> {
         sent
     });
     print_messages(receiver, binary)?;
-    let closed = sender.with(|connection| connection.closed());
+    let (failure, closed) = sender.with(|connection| (connection.failure(), connection.closed()));
+    if let Some(error) = failure {
+        return Err(error.into());
+    }
     match closed {
         Some(closed) if closed.by == ClosedBy::Us => {
             // The end of stdin, or something was wrong with it.
@@ -130,8 +137,7 @@ fn print_messages(mut receiver: Receiver<TcpStream>, binary: bool) -> Outcome<()
             Event::Close(Some(frame)) if !frame.reason.is_empty() => {
                 eprintln!("client: closed: {}", printable(frame.reason.as_bytes()));
             }
-            // The server has to be told, which is done before the end of the loop.
-            Event::Failed(error) => eprintln!("client: {error}"),
+            // With a failure the server has to be told first, which is done at the end of the loop.
             _ => {}
         }
     }
