@@ -2,21 +2,27 @@
 //! `fuzz_targets/`, a test calls them with all seeds.
 //!
 //! An input is a prefix of fixed size, which draws configuration, cuts and commands ([`input`]), and
-//! behind it the bytes of the peer. Inputs that are shorter than the prefix are filled up with zeros,
-//! and zeros mean: the defaults, in one piece, and nobody does anything.
+//! behind it the bytes of the peer or the words of the application. Inputs that are shorter than the
+//! prefix are filled up with zeros, and zeros mean: the defaults, in one piece, and nobody does
+//! anything.
 //!
-//! What must hold is asserted on the way. The reader of our output is the one of the tests.
+//! What must hold is asserted on the way, much of it against a second reading of the RFCs
+//! ([`reference`]). The reader of our output is the one of the tests.
 
 #[path = "../../tests/support/http.rs"]
 mod http;
 #[path = "../../tests/support/mod.rs"]
 mod support;
 
+mod client;
 mod drive;
-mod handshake;
+mod headers;
 mod input;
 mod reference;
+mod request;
+mod response;
 mod same;
+mod uri;
 
 use framewire::Role;
 
@@ -38,7 +44,24 @@ pub fn segmentation(data: &[u8]) {
     same::run(Role::Client, data);
 }
 
-/// Bytes to a server's opening handshake, cut in two ways.
+/// Bytes to a server's opening handshake, cut in two ways: what comes of them is what a second reading
+/// of the rules says.
 pub fn request(data: &[u8]) {
-    handshake::run(data);
+    request::run(data);
+}
+
+/// The same for a client.
+pub fn response(data: &[u8]) {
+    response::run(data);
+}
+
+/// Values of Sec-WebSocket-Extensions and Sec-WebSocket-Protocol in otherwise valid handshakes, to both
+/// sides.
+pub fn headers(data: &[u8]) {
+    headers::run(data);
+}
+
+/// An application that asks for anything: what it may ask for arrives at our server as it was meant.
+pub fn uri(data: &[u8]) {
+    uri::run(data);
 }

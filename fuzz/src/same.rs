@@ -6,7 +6,7 @@ use framewire::{CloseCode, Config, Connection, Event, PartEvent, RecvBuf, Role};
 
 use crate::{
     input::{arriving, bit, config, cut, rules, split},
-    reference::expect,
+    reference::frames::expect,
     support::{
         connection,
         trace::{Seen, Trace, drain},

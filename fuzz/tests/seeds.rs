@@ -35,3 +35,18 @@ fn segmentation() {
 fn request() {
     run_all("request", framewire_fuzz::request);
 }
+
+#[test]
+fn response() {
+    run_all("response", framewire_fuzz::response);
+}
+
+#[test]
+fn headers() {
+    run_all("headers", framewire_fuzz::headers);
+}
+
+#[test]
+fn uri() {
+    run_all("uri", framewire_fuzz::uri);
+}

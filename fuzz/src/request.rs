@@ -1,13 +1,17 @@
 //! Bytes to a server's opening handshake, and what comes of them in two cuts.
 
 use framewire::{
-    Event, RecvBuf, Role,
+    Connection, Event, RecvBuf, Role,
     server::{AllowedOrigins, Config, Handshake, Opening, OriginPolicy, Request, Response},
 };
 
 use crate::{
-    http::{ACCEPT, Answer, KEY, Outcome, Seen, take},
+    http::{Answer, Outcome, Seen, take},
     input::{bit, cut, split},
+    reference::{
+        head::Limits,
+        request::{Expected, Origins, Rules, expect},
+    },
     support::wire,
 };
 
@@ -16,57 +20,114 @@ const BEGINNING: &[u8] = b"GET /chat?room=1 HTTP/1.1\r\nHost: server.example\r\n
     Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
     Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
 
+/// The origins that one of the configurations lists.
+const ORIGINS: &[&str] = &["https://site.example", "http://[::1]:8080"];
+
 pub(crate) fn run(data: &[u8]) {
     let (prefix, bytes) = split::<12>(data);
     let [flags, head, target, headers, cuts @ ..] = prefix;
     let (one, other) = cuts.split_at(4);
-    let config = config([flags, head, target, headers]);
+    let rules = rules([flags, head, target, headers]);
+    let config = config(&rules);
     let arriving = arriving(flags, bytes);
 
     let outcome = receive(&config, flags, &arriving, cut(one, &arriving));
     let same = receive(&config, flags, &arriving, cut(other, &arriving));
     assert_eq!(same, outcome, "cut in another way");
-    match outcome {
-        Outcome::Upgraded {
-            request, answer, ..
-        } => {
-            agrees_with_httparse(&request, &arriving);
-            if request.headers.iter().any(|(name, value)| {
-                name.eq_ignore_ascii_case("sec-websocket-key") && value == KEY.as_bytes()
-            }) {
-                assert_eq!(answer.header("Sec-WebSocket-Accept"), Some(ACCEPT));
-            }
+    compare(outcome, expect(&rules, &arriving), flags, &arriving);
+}
+
+/// Asserts that the outcome is the one that a second reading of the rules comes to.
+fn compare(outcome: Outcome, expected: Expected, flags: u8, arriving: &[u8]) {
+    match (outcome, expected) {
+        (Outcome::Incomplete, Expected::Incomplete) => {}
+        (Outcome::Plain(seen), Expected::Plain(request)) => {
+            assert_eq!(seen, request);
+            agrees_with_httparse(&seen, arriving);
         }
-        Outcome::Plain(request) => agrees_with_httparse(&request, &arriving),
-        Outcome::Incomplete => {
-            let most = if head > 0 {
-                usize::from(head) * 64
-            } else {
-                16 * 1024
-            };
-            assert!(arriving.len() <= most, "more is not waited for");
-            assert!(has_whole_line_breaks(&arriving));
+        (
+            Outcome::Upgraded {
+                request: seen,
+                subprotocols: offers,
+                answer,
+                events,
+                ..
+            },
+            Expected::Upgrade {
+                request,
+                subprotocols,
+                accept,
+                behind,
+            },
+        ) => {
+            assert_eq!((&seen, offers), (&request, subprotocols));
+            assert_eq!(answer.header("Sec-WebSocket-Accept"), Some(&*accept));
+            agrees_with_httparse(&seen, arriving);
+            assert_eq!(events, events_of(&arriving[behind..]), "of the rest");
+            // Nothing is added but what was asked for.
+            let subprotocol = answer.header("Sec-WebSocket-Protocol");
+            let added = usize::from(bit(flags, 5)) + usize::from(subprotocol.is_some());
+            assert_eq!(answer.headers.len(), 3 + added);
         }
-        Outcome::Rejected { error, answer } => assert_eq!(answer.status, error.status()),
+        (Outcome::Rejected { error, answer }, Expected::Rejected(errors)) => {
+            assert!(errors.0.contains(&error), "{error:?} instead of {errors:?}");
+            assert_eq!(answer.status, error.status());
+        }
+        (outcome, expected) => panic!("{outcome:?} instead of {expected:?}"),
     }
 }
 
-fn config([flags, head, target, headers]: [u8; 4]) -> Config {
-    let mut config = Config::new().origin(match flags >> 2 & 3 {
-        0 => OriginPolicy::SameOrigin,
-        1 => OriginPolicy::List(
-            AllowedOrigins::new(["https://site.example", "http://[::1]:8080"]).expect("origins"),
-        ),
-        _ => OriginPolicy::Any,
+/// The events of a connection that never had a handshake.
+fn events_of(bytes: &[u8]) -> Vec<String> {
+    let mut conn = Connection::server(framewire::Config::new());
+    let mut rx = RecvBuf::new();
+    rx.extend_from_slice(bytes);
+    let mut events = Vec::new();
+    while let Some(event) = conn.receive(&mut rx) {
+        events.push(format!("{event:?}"));
+    }
+    events
+}
+
+fn rules([flags, head, target, headers]: [u8; 4]) -> Rules {
+    let or = |number: u8, unit, default| match number {
+        0 => default,
+        _ => usize::from(number) * unit,
+    };
+    Rules {
+        limits: Limits {
+            head: or(head, 64, 16 * 1024),
+            target: or(target, 1, 8 * 1024),
+            headers: or(headers, 1, 100),
+        },
+        origins: match flags >> 2 & 3 {
+            0 => Origins::Same,
+            1 => Origins::Listed(ORIGINS),
+            _ => Origins::Any,
+        },
+    }
+}
+
+/// The defaults are not set, so that they are what the rules say.
+fn config(rules: &Rules) -> Config {
+    let Limits {
+        head,
+        target,
+        headers,
+    } = rules.limits;
+    let mut config = Config::new().origin(match rules.origins {
+        Origins::Same => OriginPolicy::SameOrigin,
+        Origins::Listed(list) => OriginPolicy::List(AllowedOrigins::new(list).expect("origins")),
+        Origins::Any => OriginPolicy::Any,
     });
-    if head > 0 {
-        config = config.max_head_size(usize::from(head) * 64);
+    if head != 16 * 1024 {
+        config = config.max_head_size(head);
     }
-    if target > 0 {
-        config = config.max_target_size(usize::from(target));
+    if target != 8 * 1024 {
+        config = config.max_target_size(target);
     }
-    if headers > 0 {
-        config = config.max_headers(usize::from(headers));
+    if headers != 100 {
+        config = config.max_headers(headers);
     }
     config
 }
