@@ -25,6 +25,7 @@ use std::{
         mpsc::{Receiver, SyncSender, sync_channel},
     },
     thread::{self, JoinHandle},
+    time::Duration,
 };
 
 use framewire::{
@@ -62,15 +63,20 @@ fn main() -> Outcome<()> {
         loop {
             match listener.accept() {
                 Ok((stream, peer)) => joining.join(stream, peer),
-                Err(error) => eprintln!("not accepted: {error}"),
+                Err(error) => {
+                    // Out of descriptors, most likely: some will come free.
+                    eprintln!("not accepted: {error}");
+                    thread::sleep(Duration::from_millis(50));
+                }
             }
         }
     });
-    for line in io::stdin().lines() {
+    let read = io::stdin().lines().try_for_each(|line| {
         subscribers.publish(&PreparedMessage::text(&line?));
-    }
+        Ok(())
+    });
     subscribers.end();
-    Ok(())
+    read
 }
 
 impl Subscribers {

@@ -60,8 +60,7 @@ fn run() -> Outcome<()> {
     let connection = framewire::Config::new()
         .keepalive(Keepalive::default())
         .close_timeout(patience)
-        // Counted from the last byte that was taken, which is noticed late.
-        .write_timeout(patience / 2);
+        .write_timeout(patience);
     let config = Config::new().timeout(patience).connection(connection);
     let connected = connect_with(&options.request, &config);
     let (ws, _) = connected.map_err(|error| format!("{}: {}", options.uri, explain(&error)))?;

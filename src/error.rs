@@ -158,9 +158,10 @@ pub struct UnexpectedEof;
 
 /// What can go wrong with a connection over a real transport: the one error of all adapters.
 ///
-/// What had arrived before has been delivered, and a Close frame that was owed to the peer has been
-/// written. But for [`Send`](Self::Send) and [`Request`](Self::Request), which change nothing, nothing
-/// is left to do but to drop the connection.
+/// What had arrived before has been delivered. After [`Send`](Self::Send) and
+/// [`Request`](Self::Request), which change nothing, go on as you like; after [`Io`](Self::Io) of a write,
+/// what the peer has sent can still be received; after anything else nothing is left to do but to drop
+/// the connection.
 #[cfg(feature = "std")]
 #[derive(Debug, Error)]
 #[non_exhaustive]
@@ -193,10 +194,11 @@ pub enum Error {
     /// The server's answer is against the rules of the opening handshake.
     #[error("the server's handshake failed: {0}")]
     Handshake(#[from] client::HandshakeError),
-    /// The client's request was refused, and the refusal has been written.
+    /// The client's request was refused. It was told why, as far as it took the answer.
     #[error("the client's handshake was refused: {0}")]
     Rejected(#[from] server::HandshakeError),
-    /// The client asked for something else than a WebSocket, and was told so (426).
+    /// The client asked for something else than a WebSocket, and was told so (426), as far as it took
+    /// the answer.
     #[error("the client asked for no WebSocket")]
     NoUpgrade,
     /// The transport ended inside the opening handshake.

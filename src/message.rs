@@ -107,6 +107,18 @@ impl Sendable for &[u8] {
     }
 }
 
+impl Sendable for &Vec<u8> {
+    fn queue(self, connection: &mut Connection) -> Result<(), SendError> {
+        connection.send_binary(self)
+    }
+}
+
+impl Sendable for &Bytes {
+    fn queue(self, connection: &mut Connection) -> Result<(), SendError> {
+        self.clone().queue(connection)
+    }
+}
+
 impl<const N: usize> Sendable for &[u8; N] {
     fn queue(self, connection: &mut Connection) -> Result<(), SendError> {
         connection.send_binary(self)

@@ -35,6 +35,7 @@ fn agree(config: Config, frames: &[u8], acts: &[Vec<Act>]) {
                 agreed(&Script {
                     role,
                     config,
+                    max_queued: 1 << 20,
                     segments: segments.clone(),
                     acts: acts.to_vec(),
                     take,
@@ -179,6 +180,7 @@ fn adapter_ends_with_the_transport_as_the_loop_by_hand_does() {
             agreed(&Script {
                 role,
                 config: Config::new(),
+                max_queued: 1 << 20,
                 segments: vec![Bytes::copy_from_slice(&bytes[..len])],
                 acts: acts.to_vec(),
                 take: Take::Events,
@@ -205,6 +207,7 @@ fn adapter_finds_what_is_due_as_the_loop_by_hand_does() {
                     agreed(&Script {
                         role,
                         config,
+                        max_queued: 1 << 20,
                         segments: [left, right].map(Bytes::copy_from_slice).to_vec(),
                         acts: vec![Vec::new(), Vec::new(), vec![Act::Close(1000, "".into())]],
                         take,

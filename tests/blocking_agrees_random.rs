@@ -127,7 +127,6 @@ fn scripts() -> impl Strategy<Value = Script> {
                         0 => config.message_timeout(now),
                         1 => config.close_timeout(now),
                         2 => config.write_timeout(now),
-                        3 => config.max_queued(100),
                         _ => config,
                     };
                     let mut acts = acts.clone();
@@ -151,8 +150,9 @@ fn scripts() -> impl Strategy<Value = Script> {
                     Script {
                         role,
                         config,
+                        max_queued: if due == 3 { 100 } else { 1 << 20 },
                         segments: segments.into_iter().map(Bytes::copy_from_slice).collect(),
-                        acts: acts.clone(),
+                        acts,
                         take,
                         give,
                     }

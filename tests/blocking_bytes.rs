@@ -1,24 +1,23 @@
-//! A WebSocket as a stream of bytes: what is written at one end is read at the other, however it is cut,
-//! and how the stream ends.
+//! A WebSocket as a stream of bytes: what is written at one end is read at the other, however it is cut.
+//! Errors, and the WebSocket given back, are in `blocking_bytes_errors.rs`.
 
 #[path = "support/script.rs"]
 mod script;
 mod support;
 
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, Read, Write};
 
-use framewire::blocking::{ByteStream, Parts, Transport, Untimed, WebSocket};
-use framewire::{CloseCode, Config, Error, ProtocolError, RecvBuf, Role, TimedOut};
+use framewire::blocking::ByteStream;
+use framewire::{CloseCode, Config, Error, Role};
 use proptest::{collection::vec, prelude::*};
-use script::{Call, End, Fault, Moment, Wire};
+use script::{Call, End, Wire, websocket};
 use support::{
-    ROLES, connection,
+    ROLES,
     wire::{close, frame, input, read_output},
 };
 
-fn stream<S: Transport>(role: Role, config: Config, transport: S) -> ByteStream<S> {
-    let parts = Parts::new(transport, connection(role, config), RecvBuf::new());
-    ByteStream::new(WebSocket::from_parts(parts))
+fn stream(role: Role, config: Config, wire: Wire) -> ByteStream<Wire> {
+    ByteStream::new(websocket(role, config, wire))
 }
 
 /// Two streams that are connected.
@@ -211,173 +210,12 @@ fn stream_ends_where_the_peer_closes_and_can_still_be_closed() {
     assert!(
         client
             .into_websocket()
+            .expect("the rest of the message")
             .connection()
             .closed()
             .expect("it has")
             .clean
     );
-}
-
-#[test]
-fn websocket_is_closed_in_the_middle_of_a_message_that_is_read() {
-    for role in ROLES {
-        let frames = [frame(0x02, b"begun"), frame(0x80, b"done"), close(1000, "")].concat();
-        let wire = Wire::new([&input(role, &frames)[..]]);
-        let mut stream = stream(role, Config::new(), wire);
-        stream.read_exact(&mut [0; 3]).expect("read");
-        let closed = stream
-            .websocket()
-            .close(CloseCode::NORMAL, "")
-            .expect("closed");
-        assert!(closed.clean);
-    }
-}
-
-#[test]
-fn failure_is_an_error_behind_what_had_arrived() {
-    for role in ROLES {
-        let frames = [
-            frame(0x82, b"fine"),
-            frame(0x01, b"half \xff"),
-            frame(0x80, b""),
-        ]
-        .concat();
-        let mut stream = stream(role, Config::new(), Wire::new([&input(role, &frames)[..]]));
-        let mut received = Vec::new();
-        let end = stream.read_to_end(&mut received).expect_err("not text");
-        assert_eq!(received, b"fine");
-        assert_eq!(end.kind(), ErrorKind::Other);
-        let invalid = ProtocolError::InvalidUtf8;
-        assert!(matches!(inner(&end), Some(Error::Protocol(error)) if *error == invalid));
-        let end = stream.read(&mut [0]).expect_err("it stays so");
-        assert!(matches!(inner(&end), Some(Error::Protocol(error)) if *error == invalid));
-    }
-}
-
-#[test]
-fn errors_of_the_transport_are_told_as_they_are() {
-    for role in ROLES {
-        let whole = input(role, &frame(0x82, b"before"));
-        let faults = |moment: Moment| {
-            let is_late = moment.call == Call::Read && moment.nth > 1;
-            is_late.then_some(Fault::ForGood(ErrorKind::ConnectionReset))
-        };
-        let mut stream = stream(role, Config::new(), Wire::new([&whole[..]]).faults(faults));
-        let mut received = Vec::new();
-        let end = stream.read_to_end(&mut received).expect_err("reset");
-        assert_eq!(
-            (&received[..], end.kind()),
-            (&b"before"[..], ErrorKind::ConnectionReset)
-        );
-        let mut stream = self::stream(role, Config::new(), Wire::new([&whole[..]]));
-        let end = io::copy(&mut stream, &mut io::sink()).expect_err("no Close frame");
-        assert!(matches!(inner(&end), Some(Error::Eof(_))), "{end:?}");
-        let soon = std::time::Duration::from_millis(1);
-        let silent = Wire::new([]).end(End::Silence);
-        let mut stream = self::stream(role, Config::new().close_timeout(soon), silent);
-        stream
-            .websocket()
-            .connection_mut()
-            .close(CloseCode::NORMAL, "")
-            .expect("open");
-        let end = stream.read(&mut [0]).expect_err("no answer");
-        let late = TimedOut::Close;
-        assert!(matches!(inner(&end), Some(Error::TimedOut(error)) if *error == late));
-    }
-}
-
-#[test]
-fn interrupted_transport_is_no_interrupted_stream() {
-    for role in ROLES {
-        let frames = [frame(0x82, b"some"), frame(0x82, b"thing"), close(1000, "")].concat();
-        let mut fails = false;
-        let faults = move |_: Moment| {
-            fails = !fails;
-            fails.then_some(Fault::Once(ErrorKind::Interrupted))
-        };
-        let wire = Wire::new([&input(role, &frames)[..]])
-            .pieces(1, 1)
-            .faults(faults);
-        let mut stream = stream(role, Config::new(), Untimed(wire));
-        let (mut received, mut buf) = (Vec::new(), [0; 2]);
-        while let n @ 1.. = stream.read(&mut buf).expect("no error") {
-            received.extend_from_slice(&buf[..n]);
-        }
-        assert_eq!(received, b"something");
-    }
-}
-
-#[test]
-fn transport_that_would_block_is_a_stream_that_would_block() {
-    for role in ROLES {
-        let message = input(role, &frame(0x82, b"later"));
-        let wire = Wire::new([]).end(End::WouldBlock);
-        let mut stream = stream(role, Config::new(), Untimed(wire.clone()));
-        let mut received = Vec::new();
-        for byte in message {
-            let mut buf = [0; 10];
-            let blocked = stream.read(&mut buf).expect_err("nothing is there");
-            assert_eq!(blocked.kind(), ErrorKind::WouldBlock);
-            wire.deliver(&[byte]);
-            if let Ok(n) = stream.read(&mut buf) {
-                received.extend_from_slice(&buf[..n]);
-            }
-        }
-        assert_eq!(received, b"later");
-    }
-}
-
-// `Write::write`: an error means that nothing was taken.
-#[test]
-fn write_that_says_it_would_block_has_taken_nothing() {
-    for role in ROLES {
-        let mut blocks = true;
-        let faults = move |moment: Moment| {
-            if moment.call != Call::Write {
-                return None;
-            }
-            blocks = !blocks;
-            (!blocks).then_some(Fault::Once(ErrorKind::WouldBlock))
-        };
-        let wire = Wire::new([]).end(End::WouldBlock).faults(faults);
-        let mut stream = stream(role, Config::new(), Untimed(wire.clone()));
-        let sent = bytes(300_000);
-        let mut rest = &sent[..];
-        while !rest.is_empty() {
-            match stream.write(rest) {
-                Ok(n) => rest = &rest[n..],
-                Err(error) => assert_eq!(error.kind(), ErrorKind::WouldBlock),
-            }
-        }
-        while stream.flush().is_err() {}
-        let frames = read_output(role, &wire.reached());
-        let received: Vec<u8> = frames.into_iter().flat_map(|frame| frame.payload).collect();
-        assert_eq!(received.len(), sent.len(), "{role:?}");
-        assert!(received == sent);
-    }
-}
-
-// Whether a message has ended with what was read is up to the peer and to the network.
-#[test]
-fn websocket_that_is_given_back_can_receive_wherever_the_stream_was() {
-    for role in ROLES {
-        // The line ends here, the message does not: its last frame is empty, or a part of it is rest.
-        for rest in [&b""[..], b"not read"] {
-            let frames = [
-                frame(0x01, b"one line\n"),
-                frame(0x80, rest),
-                frame(0x81, b"a message"),
-                close(1000, ""),
-            ];
-            let wire = Wire::new([&input(role, &frames.concat())[..]]);
-            let mut stream = stream(role, Config::new(), wire);
-            stream.read_exact(&mut [0; 9]).expect("a line");
-            let mut ws = stream.into_websocket();
-            // "The rest of a message that has been read in part is lost."
-            let message = ws.recv().expect("no error");
-            assert_eq!(message, Some("a message".into()), "{role:?}");
-        }
-    }
 }
 
 proptest! {

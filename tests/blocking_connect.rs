@@ -527,23 +527,26 @@ fn client_that_resets_behind_its_request_is_an_io_error() {
 #[test]
 fn refusal_arrives_of_a_server_that_has_not_read_the_request() {
     in_time("the test", || {
-        // By its length, and by the end: the reset comes instead of that.
-        for length in ["Content-Length: 4\r\n", ""] {
-            let (listener, uri) = listen();
-            let client = spawn("the client", move || {
-                let long = request(&uri).header("X-Long", "x".repeat(sockets::MUCH));
-                connect_with(&long.expect("valid"), &config())
-            });
-            let mut stream = answer(&listener);
-            stream.read_exact(&mut [0]).expect("a request");
-            let response = format!("HTTP/1.1 429 Too Many\r\n{length}\r\nlate");
-            stream.write_all(response.as_bytes()).expect("it is read");
-            drop(stream);
-            let connected = client.join();
-            let Err(Error::Refused(response)) = connected else {
-                panic!("{connected:?}");
-            };
-            assert_eq!((response.status(), response.body()), (429, &b"late"[..]));
+        // The reset meets a client that waits for the answer, or one that is still writing.
+        for len in [0, sockets::MUCH] {
+            // It comes behind the body, or instead of the end of it.
+            for length in ["Content-Length: 4\r\n", ""] {
+                let (listener, uri) = listen();
+                let client = spawn("the client", move || {
+                    let request = request(&uri).header("X-Long", "x".repeat(len));
+                    connect_with(&request.expect("valid"), &config())
+                });
+                let mut stream = answer(&listener);
+                stream.read_exact(&mut [0]).expect("a request");
+                let response = format!("HTTP/1.1 429 Too Many\r\n{length}\r\nlate");
+                stream.write_all(response.as_bytes()).expect("it is read");
+                drop(stream);
+                let connected = client.join();
+                let Err(Error::Refused(response)) = connected else {
+                    panic!("{connected:?}");
+                };
+                assert_eq!((response.status(), response.body()), (429, &b"late"[..]));
+            }
         }
     });
 }

@@ -287,6 +287,17 @@ fn answer_of_a_server_that_reads_no_further_is_received() {
 }
 
 #[test]
+fn refusal_whose_body_is_cut_by_the_end_of_the_transport_is_a_refusal() {
+    let answer = b"HTTP/1.1 403 Forbidden\r\nContent-Length: 100\r\n\r\nno";
+    let kinds = [ErrorKind::ConnectionReset, ErrorKind::ConnectionAborted];
+    let ends = kinds.map(End::Error).into_iter().chain([End::Eof]);
+    for end in ends {
+        let outcome = Opens::Refused.run(Wire::new([&answer[..]]).end(end));
+        assert_eq!(outcome, Err(Why::Refused(403, b"no".to_vec())), "{end:?}");
+    }
+}
+
+#[test]
 fn transport_that_can_not_be_prepared_is_told_before_anything_is_read_or_written() {
     for opens in ALL {
         let fails = |moment: Moment| {

@@ -7,6 +7,7 @@ mod support;
 
 use std::io::ErrorKind;
 
+use framewire::blocking::Untimed;
 use framewire::{CloseCode, Closed, ClosedBy, Config, Event, Role, SendError, State};
 use script::{Call, End, Fault, Moment, Why, Wire, websocket, why};
 use support::{
@@ -204,6 +205,19 @@ fn transport_that_fails_behind_the_closing_handshake_is_no_error() {
             "{kind:?}: {closed:?}"
         );
     }
+}
+
+#[test]
+fn client_whose_transport_would_block_behind_the_closing_handshake_calls_again() {
+    let wire = Wire::of(Role::Client, &[close(1000, "")]).end(End::WouldBlock);
+    let mut ws = websocket(Role::Client, Config::new(), Untimed(wire.clone()));
+    for _ in 0..3 {
+        assert_eq!(why(ws.recv()), Err(Why::Io(ErrorKind::WouldBlock)));
+        assert_eq!(ws.connection().state(), State::Closing);
+    }
+    wire.state().end_now();
+    assert_eq!(why(ws.recv()), Ok(None));
+    assert_eq!(ws.connection().state(), State::Closed);
 }
 
 #[test]

@@ -59,11 +59,17 @@ impl<S: Transport> ByteStream<S> {
         &mut self.ws
     }
 
-    /// Gives the WebSocket back. The rest of a message that has been read in part is lost.
-    #[must_use]
-    pub fn into_websocket(mut self) -> WebSocket<S> {
-        self.ws.skips = true;
-        self.ws
+    /// Gives the WebSocket back, at the end of a message: the rest of one that has been read in part is
+    /// waited for, and lost.
+    ///
+    /// # Errors
+    ///
+    /// As [`WebSocket::recv_ref`].
+    pub fn into_websocket(mut self) -> Result<WebSocket<S>, Error> {
+        while self.ws.connection.is_streaming() {
+            self.ws.recv_part_ref()?;
+        }
+        Ok(self.ws)
     }
 }
 

@@ -40,7 +40,7 @@ pub fn connect(uri: &str) -> Result<WebSocket<TcpStream>, Error> {
 /// that. Only looking up the addresses is up to the operating system, which has time limits of its own.
 ///
 /// Any number of threads can connect to the same address at the same time;
-/// [`connect_in_turn`] is for those who want RFC 6455 section 4.1 to the letter.
+/// [`connect_in_turn`] is for those who keep to RFC 6455 section 4.1 in this.
 ///
 /// # Errors
 ///
@@ -55,9 +55,9 @@ pub fn connect_with(
 }
 
 /// As [`connect_with`], but waits until no other connection that takes [`Turns`] is in its opening
-/// handshake with the same address: "If there is already a connection in the CONNECTING state to the
-/// remote host identified by IP address, the client MUST wait" (RFC 6455 section 4.1). Waiting counts
-/// for the time-out.
+/// handshake with the same address and port (RFC 6455 section 4.1: "the client MUST wait until that
+/// connection has been established or for that connection to have failed"). Waiting counts for the
+/// time-out.
 ///
 /// # Errors
 ///
@@ -84,11 +84,13 @@ fn connect_to(
     let mut last = io::Error::new(io::ErrorKind::NotFound, "the host has no address");
     for (address, others) in addresses.iter().zip((0..addresses.len()).rev()) {
         let left = || config.time_left(origin.elapsed());
-        let _turn = match turns {
-            Some(turns) => Some(turns.wait(*address, left()).ok_or(TimedOut::Handshake)?),
-            None => None,
-        };
-        let share = left() / u32::try_from(others + 1).unwrap_or(u32::MAX);
+        let share = || left() / u32::try_from(others + 1).unwrap_or(u32::MAX);
+        let turn = turns.map(|turns| turns.wait(*address, share()));
+        if let Some(None) = turn {
+            last = io::ErrorKind::TimedOut.into();
+            continue;
+        }
+        let share = share();
         if share.is_zero() {
             return Err(TimedOut::Handshake.into());
         }

@@ -52,7 +52,12 @@ pub(super) fn open<S: Transport>(
             Some(client::Outcome::Failed(error)) => return Err(error.into()),
             None => {}
         }
-        let due = handshake.handle_timeout(io.now())?;
+        let now = io.now();
+        let due = handshake.handle_timeout(now)?;
+        if due.is_some_and(|due| due <= now) {
+            // A refusal whose body takes too long: it is there now.
+            continue;
+        }
         match io.write(handshake.send_buf(), due) {
             Ok(true) => {}
             Ok(false) => continue,
@@ -107,7 +112,7 @@ pub enum Incoming<S> {
 /// # Errors
 ///
 /// [`Error::Rejected`] for a request that is not valid or from an origin that is not allowed: it has
-/// been answered. [`Error::Aborted`] if the client went away, which browsers do with connections that
+/// been answered, as far as the client took it. [`Error::Aborted`] if the client went away, which browsers do with connections that
 /// they opened in advance; [`Error::TimedOut`] and [`Error::Io`].
 ///
 /// # Examples
@@ -217,6 +222,14 @@ impl<S: Transport> Pending<S, PlainRequest> {
     /// [`Error::Io`] and [`Error::TimedOut`].
     pub fn respond(self, response: Response) -> Result<(), Error> {
         answer(self.io, self.request.respond(response), self.write_timeout)
+    }
+}
+
+impl<S, R> Pending<S, R> {
+    /// The transport, for instance to ask it for the peer's address.
+    #[must_use]
+    pub fn stream(&self) -> &S {
+        &self.io.stream
     }
 }
 

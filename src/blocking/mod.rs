@@ -88,14 +88,15 @@
 //! # Broadcast
 //!
 //! A message for many is encoded once. Each subscriber has a queue of its own that is bounded, so that
-//! one which does not read slows nobody down:
+//! one which does not read slows nobody down. Pings are answered by a thread that receives: see the
+//! next section, and `examples/broadcast.rs` for both together.
 //!
 //! ```
 //! use std::net::TcpStream;
 //! use std::sync::mpsc::{Receiver, SyncSender};
 //!
 //! use framewire::blocking::WebSocket;
-//! use framewire::{Error, PreparedMessage};
+//! use framewire::{CloseCode, Error, PreparedMessage};
 //!
 //! /// Sends to everybody who keeps up; whoever does not is dropped.
 //! fn publish(subscribers: &mut Vec<SyncSender<PreparedMessage>>, news: &str) {
@@ -112,6 +113,7 @@
 //!         }
 //!         ws.flush()?;
 //!     }
+//!     ws.close(CloseCode::GOING_AWAY, "")?;
 //!     Ok(())
 //! }
 //! # use framewire::{blocking::{accept, connect}, server::Config};
@@ -119,7 +121,9 @@
 //! # let uri = format!("ws://{}/", listener.local_addr()?);
 //! # let client = std::thread::spawn(move || -> Result<_, Error> {
 //! #     let mut ws = connect(&uri)?;
-//! #     Ok((ws.recv()?, ws.recv()?))
+//! #     let news = (ws.recv()?, ws.recv()?);
+//! #     assert_eq!(ws.recv()?, None);
+//! #     Ok(news)
 //! # });
 //! # let ws = accept(listener.accept()?.0, &Config::new())?;
 //! # let (sender, queue) = std::sync::mpsc::sync_channel(16);
@@ -194,9 +198,11 @@
 //! - *The peer breaks a rule*: it is told so in a Close frame, which is written before the error is
 //!   returned.
 //! - *A deadline passes*: [`Error::TimedOut`] says which.
+//! - *Both ends send much and neither reads*: a [`WebSocket`] that writes does not read, and two of them
+//!   wait for each other until one has the time-out of writes. [Split](WebSocket::split) them.
 //! - *The connection has ended*: the transport is told so at once, also if the [`WebSocket`] lives on.
-//!   If the peer may not have got our last bytes yet, what it still sends is discarded for up to a
-//!   second, for else the operating system would take them back.
+//!   If the peer may not have got our last bytes yet, what it still sends is discarded, up to 16 MiB
+//!   and for up to a second, for else the operating system would take them back.
 #![expect(
     clippy::disallowed_types,
     reason = "an adapter is where sockets and clocks belong"

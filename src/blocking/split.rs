@@ -90,7 +90,8 @@ struct Out<S> {
 }
 
 impl<S: SplitTransport> WebSocket<S> {
-    /// Splits it into two halves for two threads: one is blocked in a read while the other writes.
+    /// Splits it into two halves for two threads: one is blocked in a read while the other writes. They
+    /// can't be put together again.
     ///
     /// # Errors
     ///
@@ -313,7 +314,10 @@ impl<S: SplitTransport> Sender<S> {
     }
 
     /// Lends the connection, for questions and for the commands that have no method here. They only
-    /// queue: [flush](Self::flush) afterwards. Nothing else moves meanwhile.
+    /// queue: [flush](Self::flush) afterwards.
+    ///
+    /// Everything else waits until `f` returns. It must not use another method of this connection's
+    /// halves, which would wait for ever.
     pub fn with<T>(&self, f: impl FnOnce(&mut Connection) -> T) -> T {
         f(&mut self.shared.connection())
     }
@@ -383,7 +387,7 @@ impl<S: SplitTransport> Out<S> {
         let mut written = 0;
         loop {
             let now = self.io.now();
-            let due = {
+            let (due, timeout) = {
                 let mut connection = shared.connection();
                 let tx = connection.send_buf();
                 // Less is there only if all of it was given up.
@@ -392,8 +396,17 @@ impl<S: SplitTransport> Out<S> {
                     let _ = shared.lost.set(Lost::TimedOut(*error));
                 });
                 self.copy_front(connection.send_buf());
-                due.map(|due| earlier(due, latest_look(&connection, now)))
+                let due = due.map(|due| earlier(due, latest_look(&connection, now)));
+                (due, connection.write_timeout())
             };
+            // The connection does not know what the transport has gathered.
+            let flush_due = self.io.flush_due(now, timeout).inspect_err(|error| {
+                let mut connection = shared.connection();
+                let _ = shared.lost.set(Lost::TimedOut(*error));
+                connection.handle_write_error();
+                connection.give_up();
+            });
+            let due = due.and_then(|due| Ok(earlier(due, flush_due?)));
             let due = due.inspect_err(|_| {
                 // The reader has nothing to wait for.
                 let _ = self.io.stream.end();

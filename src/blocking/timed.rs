@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{SplitTransport, Transport};
-use crate::{RecvBuf, SendBuf};
+use crate::{RecvBuf, SendBuf, TimedOut};
 
 /// A deadline may be noticed as much later: so that one which moves on with every message, as that of
 /// the keepalive does, costs no system call for each of them.
@@ -15,10 +15,12 @@ const SLACK: Duration = Duration::from_millis(10);
 const RARELY: Duration = Duration::from_secs(1);
 /// What is read of a peer that sends on although the connection has ended, and how long: see
 /// [`Timed::end`].
-const LINGER_BYTES: usize = 64 * 1024;
+const LINGER_BYTES: usize = 16 << 20;
 const LINGER: Duration = Duration::from_secs(1);
 /// The shortest time-out.
 const MOMENT: Duration = Duration::from_millis(1);
+/// How long a write may block before the clock is looked at.
+const LOOK: Duration = Duration::from_millis(250);
 /// How much is written at a time: the time-out of some sockets begins again with every few KiB that they
 /// have taken, and the clock has to be looked at.
 pub(super) const PIECE: usize = 64 * 1024;
@@ -68,19 +70,26 @@ impl<S: Transport> Timed<S> {
         }
     }
 
-    /// When the transport must have passed on what it has gathered, if that may take as long.
-    pub(super) fn flush_due(&self, now: Duration, timeout: Option<Duration>) -> Option<Duration> {
-        let since = self.flushing.unwrap_or(now);
-        since.checked_add(timeout?).filter(|_| self.unflushed)
-    }
-
-    /// Whether it has been asked to, in vain.
-    pub(super) fn is_flushing(&self) -> bool {
-        self.flushing.is_some()
+    /// When the transport must have passed on what it has gathered, if that may take as long. It has
+    /// been asked to in vain for too long if that is an error: what it has gathered is given up then.
+    pub(super) fn flush_due(
+        &mut self,
+        now: Duration,
+        timeout: Option<Duration>,
+    ) -> Result<Option<Duration>, TimedOut> {
+        let Some(timeout) = timeout.filter(|_| self.unflushed) else {
+            return Ok(None);
+        };
+        let due = self.flushing.unwrap_or(now).checked_add(timeout);
+        if self.flushing.is_some() && due.is_some_and(|due| due <= now) {
+            self.forget_gathered();
+            return Err(TimedOut::Write);
+        }
+        Ok(due)
     }
 
     /// Gives up what the transport has gathered.
-    pub(super) fn forget_gathered(&mut self) {
+    fn forget_gathered(&mut self) {
         (self.unflushed, self.flushing) = (false, None);
     }
 
@@ -176,7 +185,7 @@ impl<S: Transport> Timed<S> {
             return;
         }
         let due = self.now() + LINGER;
-        let mut unread = [0; 4096];
+        let mut unread = [0; 16 * 1024];
         let mut most = LINGER_BYTES;
         while most > 0 && self.now() < due {
             // Without deadlines the peer could hold us for ever.
@@ -197,10 +206,11 @@ impl<S: Transport> Timed<S> {
         Ok(())
     }
 
-    /// Not as long as until `due`: a socket that has taken all it will wakes nobody before a good part
-    /// of that has gone, but takes more when it is asked again.
+    /// Not as long as until `due`: a socket that has taken all it will tells so only when its time is up,
+    /// and what it took long ago would look as if it had been just now.
     fn limit_write(&mut self, due: Option<Duration>) -> io::Result<()> {
-        let left = self.left(due).map(|left| (left / 2).max(MOMENT));
+        let look = |left: Duration| (left / 8).min(LOOK).max(MOMENT);
+        let left = self.left(due).map(look);
         self.writing = self.writing.change(left, |t| self.stream.limit_write(t))?;
         Ok(())
     }

@@ -53,8 +53,8 @@ use std::{
 /// }
 /// ```
 pub trait Transport: Read + Write {
-    /// Makes ready for messages, before the first byte: switches Nagle's algorithm off, because
-    /// messages are gathered already when they are written.
+    /// Makes ready for messages, before the first byte: lets it block, and switches Nagle's algorithm
+    /// off, because messages are gathered already when they are written.
     ///
     /// # Errors
     ///
@@ -105,6 +105,8 @@ pub trait SplitTransport: Transport + Sized {
 
 impl Transport for TcpStream {
     fn prepare(&mut self) -> io::Result<()> {
+        // On some systems a socket is as its listener was.
+        self.set_nonblocking(false)?;
         self.set_nodelay(true)
     }
 
@@ -134,7 +136,7 @@ impl SplitTransport for TcpStream {
 #[cfg(unix)]
 impl Transport for UnixStream {
     fn prepare(&mut self) -> io::Result<()> {
-        Ok(())
+        self.set_nonblocking(false)
     }
 
     fn limit_read(&mut self, timeout: Option<Duration>) -> io::Result<()> {
@@ -166,8 +168,9 @@ impl SplitTransport for UnixStream {
 ///
 /// If reads and writes of the inner transport time out or do not block, calls return
 /// [`Error::Io`](crate::Error::Io) with [`WouldBlock`](io::ErrorKind::WouldBlock) or
-/// [`TimedOut`](io::ErrorKind::TimedOut). Nothing is lost then: call again. In each such call the
-/// clock is looked at, so that deadlines hold as often as there are calls.
+/// [`TimedOut`](io::ErrorKind::TimedOut). An open connection loses nothing by that: call again. In each
+/// such call the clock is looked at, so that deadlines hold as often as there are calls. An opening
+/// handshake ends.
 ///
 /// [`split`]: super::WebSocket::split
 #[derive(Clone, Debug)]

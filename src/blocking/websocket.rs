@@ -28,14 +28,15 @@ pub(super) const GATHER: usize = 32 * 1024;
 ///
 /// Deadlines hold while a call waits for the transport: there is no thread behind it. A deadline may
 /// be noticed 10 ms late.
+///
+/// Dropping it loses what is queued, and the peer sees the transport end without a Close frame (1006):
+/// [`close`](Self::close) it.
 pub struct WebSocket<S> {
     pub(super) connection: Connection,
     pub(super) rx: RecvBuf,
     pub(super) io: Timed<S>,
     /// Why nothing can be written any more, while there may still be something to read.
     pub(super) lost: Option<io::Error>,
-    /// Whether the rest of a message that is being handed out in parts is of no interest.
-    pub(super) skips: bool,
 }
 
 /// What is due, and when to look again.
@@ -80,7 +81,6 @@ impl<S: Transport> WebSocket<S> {
             rx,
             io,
             lost: None,
-            skips: false,
         }
     }
 
@@ -120,7 +120,8 @@ impl<S: Transport> WebSocket<S> {
     /// # Errors
     ///
     /// [`Error::Protocol`] if the peer broke a rule, after it was told so; [`Error::Eof`],
-    /// [`Error::TimedOut`] and [`Error::Io`].
+    /// [`Error::TimedOut`] and [`Error::Io`]. Those that end the connection are told once: a later call
+    /// says `None`.
     pub fn recv(&mut self) -> Result<Option<Message>, Error> {
         loop {
             match self.recv_ref()? {
@@ -166,10 +167,6 @@ impl<S: Transport> WebSocket<S> {
     /// }
     /// ```
     pub fn recv_ref(&mut self) -> Result<Option<(Event<'_>, &mut Connection)>, Error> {
-        while self.skips && self.connection.is_streaming() {
-            self.recv_part_ref()?;
-        }
-        self.skips = false;
         self.wait_for_event(Connection::wants_read)?;
         let event = self.connection.receive(&mut self.rx);
         Ok(event.map(|event| (event, &mut self.connection)))
@@ -287,7 +284,7 @@ impl<S: Transport> WebSocket<S> {
         &mut self,
         wants_read: impl Fn(&mut Connection, &mut RecvBuf) -> bool,
     ) -> Result<(), Error> {
-        if self.connection.send_buf().remaining() >= GATHER {
+        if self.connection.send_buf().remaining() >= GATHER || !self.connection.has_room() {
             self.settle_replies(Connection::handle_write_timeout)?;
         }
         while wants_read(&mut self.connection, &mut self.rx) {
@@ -324,13 +321,11 @@ impl<S: Transport> WebSocket<S> {
             let due = due.inspect_err(|_| self.io.end(false))?;
             // The connection does not know what the transport has gathered.
             let flush_due = self.io.flush_due(now, self.connection.write_timeout());
-            if self.io.is_flushing() && flush_due.is_some_and(|due| due <= now) {
-                self.io.forget_gathered();
+            let flush_due = flush_due.inspect_err(|_| {
                 self.connection.handle_write_error();
                 self.connection.give_up();
                 self.io.end(false);
-                return Err(TimedOut::Write.into());
-            }
+            })?;
             let until = due.into_iter().chain(flush_due).min();
             match self.io.write(self.connection.send_buf(), until) {
                 // What has been written has no deadline any more.

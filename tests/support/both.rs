@@ -63,11 +63,19 @@ pub(crate) const GIVES: [Give; 3] = [Give::Queue, Give::Feed, Give::Send];
 pub(crate) struct Script {
     pub(crate) role: Role,
     pub(crate) config: Config,
+    /// How much may be queued.
+    pub(crate) max_queued: usize,
     pub(crate) segments: Vec<Bytes>,
     /// The first before anything is received, the next behind each event.
     pub(crate) acts: Vec<Vec<Act>>,
     pub(crate) take: Take,
     pub(crate) give: Give,
+}
+
+impl Script {
+    fn connection(&self) -> Connection {
+        connection(self.role, self.config.max_queued(self.max_queued))
+    }
 }
 
 /// Everything that can be observed of it.
@@ -145,6 +153,8 @@ struct ByHand {
     rx: RecvBuf,
     wire: Wire,
     take: Take,
+    /// As much is written before the next event is looked for.
+    gather: usize,
     acts: std::vec::IntoIter<Vec<Act>>,
     steps: Vec<Step>,
     /// Whether nothing is looked at any more.
@@ -155,10 +165,11 @@ impl ByHand {
     fn run(script: &Script) -> Transcript {
         let segments = script.segments.iter().map(|segment| &segment[..]);
         let mut this = Self {
-            conn: connection(script.role, script.config),
+            conn: script.connection(),
             rx: RecvBuf::new(),
             wire: Wire::new(segments).pieces(MOST_READ, usize::MAX),
             take: script.take,
+            gather: GATHER.min(script.max_queued),
             acts: script.acts.clone().into_iter(),
             steps: Vec::new(),
             deaf: false,
@@ -191,17 +202,23 @@ impl ByHand {
     }
 
     fn talk(&mut self) -> Result<(), Error> {
+        self.flush_much()?;
         while !self.conn.is_closed() {
             while self.receive() {
-                if self.conn.send_buf().remaining() >= GATHER {
-                    self.flush()?;
-                }
+                self.flush_much()?;
             }
             self.conn.handle_timeout(Duration::ZERO)?;
             self.flush()?;
             if !self.conn.is_closed() && self.rx.read_from(&mut self.wire)? == 0 {
                 self.conn.receive_eof()?;
             }
+        }
+        Ok(())
+    }
+
+    fn flush_much(&mut self) -> Result<(), Error> {
+        if self.conn.send_buf().remaining() >= self.gather {
+            self.flush()?;
         }
         Ok(())
     }
@@ -255,7 +272,7 @@ impl ByHand {
 fn with_adapter(script: &Script) -> Transcript {
     let segments = script.segments.iter().map(|segment| &segment[..]);
     let wire = Wire::new(segments).pieces(MOST_READ, usize::MAX);
-    let conn = connection(script.role, script.config);
+    let conn = script.connection();
     let mut ws = WebSocket::from_parts(Parts::new(wire.clone(), conn, RecvBuf::new()));
     let mut steps = Vec::new();
     let mut acts = script.acts.iter();

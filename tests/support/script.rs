@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-use framewire::blocking::{Parts, Transport, WebSocket};
+use framewire::blocking::{Parts, SplitTransport, Transport, WebSocket};
 use framewire::{Config, Error, ProtocolError, RecvBuf, Role, SendError, TimedOut};
 
 use crate::support::{connection, trace::random_pieces, wire::input};
@@ -400,6 +400,18 @@ impl Transport for Wire {
 
     fn end_writing(&mut self) -> io::Result<()> {
         self.told(Call::EndWriting)
+    }
+}
+
+impl SplitTransport for Wire {
+    fn try_clone(&self) -> io::Result<Self> {
+        Ok(self.clone())
+    }
+
+    fn end(&self) -> io::Result<()> {
+        let mut state = self.state();
+        (state.is_read_dead, state.is_write_dead) = (true, true);
+        Ok(())
     }
 }
 

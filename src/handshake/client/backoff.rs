@@ -7,7 +7,7 @@ use crate::rng::Rng;
 /// The delays between attempts to connect, after a connection was lost or refused: so that the
 /// clients of a server which comes back do not all come back at once.
 ///
-/// The first one is random, up to 5 s ("a random delay", RFC 6455 section 7.2.3). From then on each
+/// The first one is random, up to 5 s (RFC 6455 section 7.2.3). From then on each
 /// is at least half of a bound that doubles, 10 s, 20 s and so on, up to a [maximum](Self::max) of a
 /// minute.
 ///
