@@ -8,12 +8,11 @@ mod sockets;
 use std::{
     collections::BTreeMap,
     io::{self, Read, Write},
-    mem,
     net::TcpStream,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc, Barrier, Mutex,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        atomic::{AtomicBool, Ordering},
         mpsc,
     },
     time::{Duration, Instant},
@@ -402,55 +401,38 @@ fn large_message_can_be_streamed_back_while_it_arrives() {
     in_time("over Unix sockets", over::<std::os::unix::net::UnixStream>);
 }
 
-// Over a layer.
-
-/// What happens when a layer is flushed, before it passes on what it has gathered and after that.
-struct Flush {
-    before: Box<dyn Fn() -> io::Result<()> + Send + Sync>,
-    after: Box<dyn Fn() + Send + Sync>,
-}
-
-impl Default for Flush {
-    fn default() -> Self {
-        Self {
-            before: Box::new(|| Ok(())),
-            after: Box::new(|| ()),
-        }
-    }
-}
-
-/// A transport that gathers what is written until it is flushed, and for which it is an error that the
-/// peer just ends: a layer such as TLS.
-struct Layer {
+/// A transport that gathers what is written until it is flushed, as a layer of TLS may.
+#[derive(Debug)]
+struct Gathering {
     stream: TcpStream,
     gathered: Arc<Mutex<Vec<u8>>>,
-    flush: Arc<Flush>,
+    /// Is told of every flush, which ends when it is told so.
+    flushes: Option<(mpsc::SyncSender<()>, Arc<Barrier>)>,
 }
 
-impl Read for Layer {
+impl Read for Gathering {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        match self.stream.read(buf) {
-            Ok(0) => Err(io::ErrorKind::UnexpectedEof.into()),
-            read => read,
-        }
+        self.stream.read(buf)
     }
 }
 
-impl Write for Layer {
+impl Write for Gathering {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
         self.gathered.lock().expect("no panic").write(buf)
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        (self.flush.before)()?;
-        let gathered = mem::take(&mut *self.gathered.lock().expect("no panic"));
+        let gathered = std::mem::take(&mut *self.gathered.lock().expect("no panic"));
         self.stream.write_all(&gathered)?;
-        (self.flush.after)();
+        if let Some((begun, end)) = self.flushes.take() {
+            begun.send(()).expect("somebody waits for it");
+            end.wait();
+        }
         Ok(())
     }
 }
 
-impl Transport for Layer {
+impl Transport for Gathering {
     fn prepare(&mut self) -> io::Result<()> {
         self.stream.prepare()
     }
@@ -468,12 +450,12 @@ impl Transport for Layer {
     }
 }
 
-impl SplitTransport for Layer {
+impl SplitTransport for Gathering {
     fn try_clone(&self) -> io::Result<Self> {
         Ok(Self {
             stream: self.stream.try_clone()?,
             gathered: Arc::clone(&self.gathered),
-            flush: Arc::clone(&self.flush),
+            flushes: self.flushes.clone(),
         })
     }
 
@@ -482,67 +464,45 @@ impl SplitTransport for Layer {
     }
 }
 
-/// A WebSocket over a layer, and its peer, which is less patient than others.
-fn layered(role: Role, flush: Flush) -> (WebSocket<Layer>, Peer<TcpStream>) {
+/// A server over a transport that gathers, and its peer, which is not patient.
+fn gathering(
+    flushes: Option<(mpsc::SyncSender<()>, Arc<Barrier>)>,
+) -> (WebSocket<Gathering>, Peer<TcpStream>) {
     let (here, there) = <TcpStream as Socket>::pair();
-    let stream = Layer {
+    let stream = Gathering {
         stream: here,
         gathered: Arc::default(),
-        flush: Arc::new(flush),
+        flushes,
     };
-    let connection = match role {
-        Role::Client => Connection::client(patient()),
-        Role::Server => Connection::server(patient()),
-    };
-    let peer = Peer::new(there, role);
+    let parts = Parts::new(stream, Connection::server(patient()), RecvBuf::new());
+    let peer = Peer::new(there, Role::Server);
     let patience = Some(Duration::from_secs(4));
     peer.stream.set_read_timeout(patience).expect("a socket");
-    let parts = Parts::new(stream, connection, RecvBuf::new());
     (WebSocket::from_parts(parts), peer)
 }
 
-/// Stops the first one who comes: tells that it is there, and lets it go on when it is told so.
-fn gate() -> (impl Fn() + Send + Sync, mpsc::Receiver<()>, Arc<Barrier>) {
-    let (arrived, arrivals) = mpsc::sync_channel(1);
-    let (arrived, opened) = (Mutex::new(Some(arrived)), Arc::new(Barrier::new(2)));
-    let opening = Arc::clone(&opened);
-    let pass = move || {
-        let first = arrived.lock().expect("no panic").take();
-        if let Some(arrived) = first {
-            arrived.send(()).expect("somebody waits for it");
-            opened.wait();
-        }
-    };
-    (pass, arrivals, opening)
-}
-
 #[test]
-fn layer_that_gathers_is_flushed() {
-    for role in [Role::Client, Role::Server] {
-        in_time("the test", move || {
-            let (mut ws, mut peer) = layered(role, Flush::default());
-            ws.send("whole").expect("there is room");
-            assert_eq!(peer.frame(), Frame::new(TEXT, "whole"));
-            let (_receiver, sender) = ws.split().expect("another handle");
-            sender.send("half").expect("there is room");
-            assert_eq!(peer.frame(), Frame::new(TEXT, "half"));
-        });
-    }
+fn transport_that_gathers_is_flushed() {
+    in_time("the test", || {
+        let (mut ws, mut peer) = gathering(None);
+        ws.send("whole").expect("there is room");
+        assert_eq!(peer.frame(), Frame::new(TEXT, "whole"));
+        let (_receiver, sender) = ws.split().expect("another handle");
+        sender.send("half").expect("there is room");
+        assert_eq!(peer.frame(), Frame::new(TEXT, "half"));
+    });
 }
 
 #[test]
 fn what_is_queued_behind_the_last_look_at_the_queue_leaves_as_well() {
     in_time("the test", || {
-        let (pass, flushed, go_on) = gate();
-        let flush = Flush {
-            after: Box::new(pass),
-            ..Flush::default()
-        };
-        let (ws, mut peer) = layered(Role::Server, flush);
+        let (flushes, flush) = mpsc::sync_channel(1);
+        let end = Arc::new(Barrier::new(2));
+        let (ws, mut peer) = gathering(Some((flushes, Arc::clone(&end))));
         let (mut receiver, sender) = ws.split().expect("another handle");
         let writer = spawn("the sender", move || sender.send("Hello"));
         assert_eq!(peer.frame(), Frame::new(TEXT, "Hello"));
-        flushed.recv().expect("a flush");
+        flush.recv().expect("a flush");
         // All of it is written, but the writer has not let go of the transport.
         peer.send(PING, "?");
         let (pinged, pings) = mpsc::channel();
@@ -555,90 +515,12 @@ fn what_is_queued_behind_the_last_look_at_the_queue_leaves_as_well() {
         });
         pings.recv().expect("a ping");
         reader.wait_until_blocked();
-        go_on.wait();
+        end.wait();
         assert_eq!(peer.frame(), Frame::new(PONG, "?"));
         writer.join().expect("it was read");
         peer.send_close(1000);
         reader.join();
     });
-}
-
-#[test]
-fn pong_that_a_layer_could_not_pass_on_at_once_leaves_later() {
-    for role in [Role::Client, Role::Server] {
-        in_time("the test", move || {
-            let stalls = AtomicUsize::new(3);
-            let is_stalled = move || {
-                let counted = stalls.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| {
-                    left.checked_sub(1)
-                });
-                match counted {
-                    Ok(_) => Err(io::ErrorKind::WouldBlock.into()),
-                    Err(_) => Ok(()),
-                }
-            };
-            let flush = Flush {
-                before: Box::new(is_stalled),
-                ..Flush::default()
-            };
-            let (ws, mut peer) = layered(role, flush);
-            let (mut receiver, _sender) = ws.split().expect("another handle");
-            let reader = spawn("the receiver", move || receiver.recv().map(drop));
-            peer.send(PING, "?");
-            // Nothing else is written, or comes: the receiver has to see to it.
-            assert_eq!(peer.frame(), Frame::new(PONG, "?"));
-            peer.send(TEXT, "Hello");
-            reader.join().expect("a message");
-        });
-    }
-}
-
-#[test]
-fn close_frame_that_a_layer_has_gathered_leaves_before_the_end() {
-    for role in [Role::Client, Role::Server] {
-        in_time("the test", move || {
-            let (pass, flushing, go_on) = gate();
-            let flush = Flush {
-                before: Box::new(move || {
-                    pass();
-                    Ok(())
-                }),
-                ..Flush::default()
-            };
-            let (ws, mut peer) = layered(role, flush);
-            let (mut receiver, sender) = ws.split().expect("another handle");
-            let writer = spawn("the sender", move || {
-                let failing = sender.with(|conn| conn.fail(CloseCode::POLICY_VIOLATION, ""));
-                failing.expect("it is open");
-                sender.flush()
-            });
-            flushing.recv().expect("a flush");
-            // The layer has all of it, and the peer nothing.
-            let reader = spawn("the receiver", move || receiver.recv().map(drop));
-            peer.send(TEXT, "too late");
-            reader.wait_until_blocked();
-            go_on.wait();
-            assert_eq!(peer.frame(), Frame::close(1008));
-            peer.end_writing();
-            writer.join().expect("it was read");
-            reader.join().expect("an end");
-        });
-    }
-}
-
-#[test]
-fn how_a_layer_ends_behind_the_closing_handshake_does_not_matter() {
-    for role in [Role::Client, Role::Server] {
-        in_time("the test", move || {
-            let (ws, mut peer) = layered(role, Flush::default());
-            let (mut receiver, sender) = ws.split().expect("another handle");
-            sender.close(CloseCode::NORMAL, "").expect("it is open");
-            assert_eq!(peer.frame(), Frame::close(1000));
-            peer.send_close(1000);
-            peer.end_writing();
-            assert_eq!(receiver.recv().expect("an end"), None);
-        });
-    }
 }
 
 // Closing.
@@ -787,21 +669,6 @@ fn peer_that_only_ended_its_own_direction_gets_the_message_that_is_being_written
         assert!(peer.frame() == Frame::new(BINARY, pattern(0, MUCH)));
         writer.join().expect("it was read");
         drop(sender);
-        assert_eq!(peer.frames_to_end(), []);
-    }
-    everywhere!(over);
-}
-
-#[test]
-fn transport_is_told_of_an_end_that_is_an_error() {
-    fn over<S: Socket>(role: Role) {
-        let (mut receiver, _sender, mut peer) = split_with_peer::<S>(role, patient());
-        peer.end_writing();
-        let received = receiver.recv();
-        assert!(matches!(received, Err(Error::Eof(_))), "{received:?}");
-        // Both halves live on.
-        let patience = Some(Duration::from_secs(4));
-        peer.stream.limit_read(patience).expect("a socket");
         assert_eq!(peer.frames_to_end(), []);
     }
     everywhere!(over);
@@ -962,17 +829,6 @@ fn peer_that_goes_silent_is_given_up() {
         assert_eq!(timed_out(&received), Some(TimedOut::Keepalive));
         assert_eq!(sender.with(|conn| conn.state()), State::Closed);
         assert_eq!(peer.frame().first, PING);
-    }
-    everywhere!(over);
-}
-
-#[test]
-fn time_out_is_told_once_to_the_receiver() {
-    fn over<S: Socket>(role: Role) {
-        let (mut receiver, sender, _peer) = split_with_peer::<S>(role, quick());
-        sender.close(CloseCode::NORMAL, "").expect("it is open");
-        assert_eq!(timed_out(&receiver.recv()), Some(TimedOut::Close));
-        assert_eq!(receiver.recv().expect("an end"), None);
     }
     everywhere!(over);
 }
