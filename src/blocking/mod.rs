@@ -1,7 +1,7 @@
 //! WebSockets over blocking transports: sockets of the standard library, and everything that reads and
 //! writes. No runtime, and no thread but yours.
 //!
-//! A [`WebSocket`] is a [`Connection`] with a transport, a buffer and a clock. It decides nothing: it
+//! A [`WebSocket`] is a [`Connection`](crate::Connection) with a transport, a buffer and a clock. It decides nothing: it
 //! is the loop of the [crate documentation](crate), so that all limits and time-outs are those of
 //! [`Config`](crate::Config).
 //!
@@ -197,7 +197,7 @@
 //!   error comes at the end of that, and only if there was no closing handshake.
 //! - *The peer breaks a rule*: it is told so in a Close frame, which is written before the error is
 //!   returned.
-//! - *A deadline passes*: [`Error::TimedOut`] says which.
+//! - *A deadline passes*: [`Error::TimedOut`](crate::Error::TimedOut) says which.
 //! - *Both ends send much and neither reads*: a [`WebSocket`] that writes does not read, and two of them
 //!   wait for each other until one has the time-out of writes. [Split](WebSocket::split) them.
 //! - *The connection has ended*: the transport is told so at once, also if the [`WebSocket`] lives on.
