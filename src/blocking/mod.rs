@@ -2,9 +2,8 @@
 //! writes. No runtime, and no thread but yours.
 //!
 //! A [`WebSocket`] is a [`Connection`](crate::Connection) with a transport, a buffer and a clock. It
-//! decides nothing: it
-//! is the loop of the [crate documentation](crate), so that all limits and time-outs are those of
-//! [`Config`](crate::Config).
+//! decides nothing: it is the loop of the [crate documentation](crate), so that all limits and time-outs
+//! are those of [`Config`](crate::Config).
 //!
 //! # Connect
 //!
