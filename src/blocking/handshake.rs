@@ -68,16 +68,12 @@ pub(super) fn open<S: Transport>(
             }
             Err(error) => return Err(error.into()),
         }
-        let error = match io.read(&mut rx, due) {
-            Ok(Waited::Awake) => continue,
-            Ok(Waited::Eof) => lost.take(),
-            Err(error) if is_gone(&error) => Some(error),
-            Err(error) => return Err(error.into()),
-        };
-        match (handshake.receive_eof(), error) {
-            (Ok(()), _) => {}
-            (Err(_), Some(error)) => return Err(error.into()),
-            (Err(aborted), None) => return Err(aborted.into()),
+        if let Waited::Ended(error) = io.read(&mut rx, due, || false)? {
+            match (handshake.receive_eof(), error.or_else(|| lost.take())) {
+                (Ok(()), _) => {}
+                (Err(_), Some(error)) => return Err(error.into()),
+                (Err(aborted), None) => return Err(aborted.into()),
+            }
         }
     }
 }
@@ -148,8 +144,10 @@ pub fn incoming<S: Transport>(stream: S, config: &server::Config) -> Result<Inco
             break opening;
         }
         let due = handshake.handle_timeout(io.now())?;
-        if io.read(&mut rx, due)? == Waited::Eof {
-            handshake.receive_eof()?;
+        match io.read(&mut rx, due, || false)? {
+            Waited::Awake => {}
+            Waited::Ended(None) => handshake.receive_eof()?,
+            Waited::Ended(Some(error)) => return Err(error.into()),
         }
     };
     let write_timeout = config.write_timeout();

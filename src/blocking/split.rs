@@ -10,7 +10,7 @@
 use core::{fmt, mem};
 use std::{
     io,
-    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError},
     time::Duration,
     vec::Vec,
 };
@@ -19,12 +19,11 @@ use ::bytes::Buf as _;
 
 use super::{
     SplitTransport, WebSocket,
-    timed::{PIECE, Timed, Waited, is_gone},
+    timed::{Clock, PIECE, Timed, Waited, earlier, is_gone},
     websocket::{GATHER, ended_by},
 };
 use crate::{
-    CloseCode, Connection, Error, Event, Message, PartEvent, RecvBuf, SendBuf, Sendable, State,
-    TimedOut,
+    CloseCode, Connection, Error, Event, Message, PartEvent, RecvBuf, SendBuf, Sendable, TimedOut,
 };
 
 /// How long the reader waits for a peer that takes nothing, before it looks whether the peer waits for
@@ -38,9 +37,8 @@ const GLANCE: Duration = Duration::from_millis(5);
 /// has ended.
 pub struct Receiver<S> {
     shared: Arc<Shared<S>>,
-    io: Timed<S>,
+    input: Input<S>,
     rx: RecvBuf,
-    lost: Option<io::Error>,
 }
 
 /// The sending half of a WebSocket, from [`WebSocket::split`]. Clones send on the same connection, from
@@ -50,12 +48,18 @@ pub struct Sender<S> {
 }
 
 struct Shared<S> {
-    connection: Mutex<Connection>,
-    /// Locked before the connection, never behind it.
-    out: Mutex<Out<S>>,
-    /// Why what was queued has been dropped: told to everybody who waits for it. Set under the lock of
-    /// the connection.
-    lost: OnceLock<Lost>,
+    state: Mutex<State>,
+    /// Locked before the state, never behind it.
+    output: Mutex<Output<S>>,
+}
+
+/// What every thread looks at.
+struct State {
+    connection: Connection,
+    /// Whether the transport may have gathered something, as the last one to write has left it.
+    unflushed: bool,
+    /// Why what was queued has been dropped: told to everybody who waits for it.
+    lost: Option<Lost>,
 }
 
 /// An error that several threads can be told of.
@@ -82,8 +86,15 @@ impl Lost {
     }
 }
 
+/// The end of the transport that is read.
+struct Input<S> {
+    io: Timed<S>,
+    /// Whether the receiver knows that a deadline has passed.
+    told: bool,
+}
+
 /// The end of the transport that is written to.
-struct Out<S> {
+struct Output<S> {
     io: Timed<S>,
     /// A copy of the front of what is queued.
     piece: Vec<u8>,
@@ -96,21 +107,28 @@ impl<S: SplitTransport> WebSocket<S> {
     /// # Errors
     ///
     /// [`Error::Io`] if there is no second handle of the transport to be had.
-    pub fn split(self) -> Result<(Receiver<S>, Sender<S>), Error> {
-        let out = Out {
+    pub fn split(mut self) -> Result<(Receiver<S>, Sender<S>), Error> {
+        let output = Output {
             io: self.io.try_clone()?,
             piece: Vec::new(),
         };
+        let state = State {
+            connection: self.connection,
+            unflushed: self.io.is_unflushed(),
+            lost: self.lost.as_ref().map(Lost::of),
+        };
         let shared = Arc::new(Shared {
-            connection: Mutex::new(self.connection),
-            out: Mutex::new(out),
-            lost: OnceLock::new(),
+            state: Mutex::new(state),
+            output: Mutex::new(output),
         });
+        self.io.forget_gathered();
         let receiver = Receiver {
             shared: Arc::clone(&shared),
-            io: self.io,
+            input: Input {
+                io: self.io,
+                told: false,
+            },
             rx: self.rx,
-            lost: self.lost,
         };
         Ok((receiver, Sender { shared }))
     }
@@ -129,7 +147,7 @@ impl<S: SplitTransport> Receiver<S> {
                 Some(Event::Binary(data)) => return Ok(Some(data.into())),
                 Some(Event::Ping(_) | Event::Pong(_) | Event::Close(_) | Event::Failed(_)) => {}
                 None => {
-                    let failure = self.shared.connection().failure();
+                    let failure = self.shared.state().connection.failure();
                     return failure.map_or(Ok(None), |error| Err(error.into()));
                 }
             }
@@ -142,14 +160,9 @@ impl<S: SplitTransport> Receiver<S> {
     ///
     /// As `WebSocket::recv_ref`.
     pub fn recv_ref(&mut self) -> Result<Option<Event<'_>>, Error> {
-        let Self {
-            shared,
-            io,
-            rx,
-            lost,
-        } = self;
-        let connection = wait_for_event(shared, io, rx, lost, Connection::wants_read)?;
-        Ok(connection.and_then(|mut connection| connection.receive(rx)))
+        let Self { shared, input, rx } = self;
+        let state = input.wait_for_event(shared, rx, Connection::wants_read)?;
+        Ok(state.and_then(|mut state| state.connection.receive(rx)))
     }
 
     /// As [`WebSocket::recv_part_ref`], but for the connection.
@@ -162,14 +175,9 @@ impl<S: SplitTransport> Receiver<S> {
     ///
     /// As `WebSocket::recv_part_ref`.
     pub fn recv_part_ref(&mut self) -> Result<Option<PartEvent<'_>>, Error> {
-        let Self {
-            shared,
-            io,
-            rx,
-            lost,
-        } = self;
-        let connection = wait_for_event(shared, io, rx, lost, Connection::wants_read_part)?;
-        Ok(connection.and_then(|mut connection| connection.receive_part(rx)))
+        let Self { shared, input, rx } = self;
+        let state = input.wait_for_event(shared, rx, Connection::wants_read_part)?;
+        Ok(state.and_then(|mut state| state.connection.receive_part(rx)))
     }
 
     /// Another sending half.
@@ -181,77 +189,100 @@ impl<S: SplitTransport> Receiver<S> {
     }
 }
 
-/// As in [`WebSocket`]: *clock, send, wait*, until there is an event. `None`: there never will be.
-fn wait_for_event<'a, S: SplitTransport>(
-    shared: &'a Shared<S>,
-    io: &mut Timed<S>,
-    rx: &mut RecvBuf,
-    lost: &mut Option<io::Error>,
-    wants_read: impl Fn(&mut Connection, &mut RecvBuf) -> bool,
-) -> Result<Option<MutexGuard<'a, Connection>>, Error> {
-    loop {
-        let mut connection = shared.connection();
-        if !wants_read(&mut connection, rx) {
-            return Ok(Some(connection));
-        }
-        let mut due = match connection.handle_timeout(io.now()) {
-            Ok(due) => earlier(due, latest_look(&connection, io.now())),
-            Err(timed_out) => {
-                let _ = shared.lost.set(Lost::TimedOut(timed_out));
-                // Whoever is blocked in a write has nothing to hope for.
-                let _ = io.stream.end();
-                return Err(timed_out.into());
+impl<S: SplitTransport> Input<S> {
+    /// As in [`WebSocket`]: *clock, send, wait*, until there is an event. `None`: there never will be.
+    fn wait_for_event<'a>(
+        &mut self,
+        shared: &'a Shared<S>,
+        rx: &mut RecvBuf,
+        wants_read: impl Fn(&mut Connection, &mut RecvBuf) -> bool,
+    ) -> Result<Option<MutexGuard<'a, State>>, Error> {
+        loop {
+            let mut state = shared.state();
+            if !wants_read(&mut state.connection, rx) {
+                return Ok(Some(state));
             }
-        };
-        // A message that takes too long is an event of the clock.
-        if !wants_read(&mut connection, rx) {
-            return Ok(Some(connection));
-        }
-        if connection.is_closed() {
-            let clean = connection.closed().is_some_and(|closed| closed.clean);
-            drop(connection);
-            shared.check_time()?;
-            io.end(!clean);
-            return Ok(None);
-        }
-        let is_queued = !connection.send_buf().is_empty();
-        // Nothing can be read that would matter: what is queued has to leave before the end.
-        let waits = connection.receives_no_more();
-        drop(connection);
-        if is_queued {
-            match shared.write(if waits { None } else { Some(GLANCE) }) {
-                Ok(Written::All) => continue,
-                // What is queued leaves with what the other thread is writing.
-                Ok(Written::ByAnother) => {}
-                // The peer may be waiting for us to read.
-                Ok(Written::NotYet) => due = earlier(due, io.now().checked_add(GLANCE)),
-                Err(Error::Io(error)) if is_gone(&error) => {
-                    *lost = Some(error);
-                    continue;
+            let now = self.io.now();
+            let due = state.due(&mut self.io, Connection::handle_timeout, now);
+            let mut due = due.inspect_err(|_| self.told = true)?;
+            // A message that takes too long is an event of the clock.
+            if !wants_read(&mut state.connection, rx) {
+                return Ok(Some(state));
+            }
+            if state.has_to_write() {
+                // If nothing can be read that would matter, what is queued has to leave before the end.
+                let glance = (!state.connection.receives_no_more()).then_some(GLANCE);
+                drop(state);
+                match shared.write(glance) {
+                    Ok(Written::All) => continue,
+                    // What is queued leaves with what the other thread is writing.
+                    Ok(Written::ByAnother) => {}
+                    // The peer may be waiting for us to read.
+                    Ok(Written::NotYet) => due = earlier(due, now.checked_add(GLANCE)),
+                    // What the peer sent before it was gone may be there to be read.
+                    Err(Error::Io(error)) if is_gone(&error) => continue,
+                    Err(error) => {
+                        self.told |= matches!(error, Error::TimedOut(_));
+                        return Err(error);
+                    }
                 }
-                Err(error) => return Err(error),
+            } else if state.connection.is_closed() {
+                self.end(state)?;
+                return Ok(None);
+            } else {
+                drop(state);
             }
+            self.wait(shared, rx, due)?;
         }
-        let ended = match io.read(rx, due) {
-            Ok(Waited::Awake) => continue,
-            Ok(Waited::Eof) => None,
-            Err(error) if is_gone(&error) => Some(error),
-            Err(error) => return Err(error.into()),
-        };
-        shared.check_time()?;
-        ended_by(&mut shared.connection(), lost.take().or(ended))?;
     }
-}
 
-fn earlier(one: Option<Duration>, other: Option<Duration>) -> Option<Duration> {
-    one.into_iter().chain(other).min()
+    /// Reads once, and takes note of the end of the transport.
+    fn wait(
+        &mut self,
+        shared: &Shared<S>,
+        rx: &mut RecvBuf,
+        due: Option<Duration>,
+    ) -> Result<(), Error> {
+        let has_closed = || shared.state().connection.closed().is_some();
+        let Waited::Ended(error) = self.io.read(rx, due, has_closed)? else {
+            return Ok(());
+        };
+        let mut state = shared.state();
+        if state.connection.is_closed() {
+            // Another thread has ended it.
+            return Ok(());
+        }
+        let lost = state.lost.map(Lost::error);
+        let ended = ended_by(&mut state.connection, lost.or_else(|| error.map(Error::Io)));
+        // A peer that has only ended its own direction still gets what is being written.
+        if state.connection.is_closed() && !state.unflushed {
+            drop(state);
+            self.io.end(false);
+        }
+        ended
+    }
+
+    /// Nothing is left to be done: ends the transport. Another thread may have found that a deadline
+    /// has passed.
+    fn end(&mut self, state: MutexGuard<'_, State>) -> Result<(), TimedOut> {
+        let clean = state.connection.closed().is_some_and(|closed| closed.clean);
+        let lost = state.lost;
+        drop(state);
+        self.io.end(!clean);
+        match lost {
+            Some(Lost::TimedOut(timed_out)) if !mem::replace(&mut self.told, true) => {
+                Err(timed_out)
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 /// When to look at the clock again at the latest. Another thread may close the connection, or receive
 /// the peer's Close frame, while this one waits, and can't wake it: so no wait is longer than the
 /// closing handshake may take.
 fn latest_look(connection: &Connection, now: Duration) -> Option<Duration> {
-    if connection.state() != State::Open {
+    if connection.state() != crate::State::Open {
         return None;
     }
     now.checked_add(connection.close_timeout()?)
@@ -274,17 +305,17 @@ impl<S: SplitTransport> Sender<S> {
     ///
     /// As `WebSocket::feed`.
     pub fn feed(&self, message: impl Sendable) -> Result<(), Error> {
-        let mut connection = loop {
-            let connection = self.shared.connection();
-            if connection.has_room() {
-                break connection;
+        let mut state = loop {
+            let state = self.shared.state();
+            if state.connection.has_room() {
+                break state;
             }
-            drop(connection);
+            drop(state);
             self.flush()?;
         };
-        message.queue(&mut connection)?;
-        let gathered = connection.send_buf().remaining();
-        drop(connection);
+        message.queue(&mut state.connection)?;
+        let gathered = state.connection.send_buf().remaining();
+        drop(state);
         if gathered >= GATHER {
             self.flush()?;
         }
@@ -319,7 +350,7 @@ impl<S: SplitTransport> Sender<S> {
     /// Everything else waits until `f` returns. It must not use another method of this connection's
     /// halves, which would wait for ever.
     pub fn with<T>(&self, f: impl FnOnce(&mut Connection) -> T) -> T {
-        f(&mut self.shared.connection())
+        f(&mut self.shared.state().connection)
     }
 }
 
@@ -340,19 +371,40 @@ enum Written {
 }
 
 impl<S> Shared<S> {
-    fn connection(&self) -> MutexGuard<'_, Connection> {
+    fn state(&self) -> MutexGuard<'_, State> {
         // Commands change nothing before they are sure to succeed: a panic leaves no ruins.
-        self.connection
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn has_to_write(&mut self) -> bool {
+        self.unflushed || !self.connection.send_buf().is_empty()
     }
 
-    /// Whether another thread has found that a deadline has passed.
-    fn check_time(&self) -> Result<(), TimedOut> {
-        match self.lost.get() {
-            Some(Lost::TimedOut(timed_out)) => Err(*timed_out),
-            Some(Lost::Os(_) | Lost::Io(_)) | None => Ok(()),
-        }
+    /// What is due at `now`, and when to look again at the latest. If it is too late, whoever is blocked
+    /// in the transport has nothing to hope for.
+    fn due<S: SplitTransport>(
+        &mut self,
+        io: &mut Timed<S>,
+        clock: Clock,
+        now: Duration,
+    ) -> Result<Option<Duration>, TimedOut> {
+        let due = io.due(&mut self.connection, clock, now);
+        let due = due.inspect_err(|timed_out| {
+            self.lost = Some(Lost::TimedOut(*timed_out));
+            self.unflushed = false;
+            // It is ended whether it knows that or not.
+            let _ = io.stream.end();
+        })?;
+        Ok(earlier(due, latest_look(&self.connection, now)))
+    }
+
+    /// The peer takes no more bytes. Several threads may notice; the first error is the one to tell.
+    fn lose(&mut self, error: &io::Error) -> Error {
+        let lost = *self.lost.get_or_insert_with(|| Lost::of(error));
+        self.connection.handle_write_error();
+        lost.error()
     }
 }
 
@@ -361,79 +413,61 @@ impl<S: SplitTransport> Shared<S> {
     /// nor longer than that for a peer that takes nothing.
     fn write(&self, glance: Option<Duration>) -> Result<Written, Error> {
         loop {
-            let mut out = match self.out.try_lock() {
-                Ok(out) => out,
+            let mut output = match self.output.try_lock() {
+                Ok(output) => output,
                 Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
                 Err(TryLockError::WouldBlock) if glance.is_some() => return Ok(Written::ByAnother),
                 Err(TryLockError::WouldBlock) => {
-                    self.out.lock().unwrap_or_else(PoisonError::into_inner)
+                    self.output.lock().unwrap_or_else(PoisonError::into_inner)
                 }
             };
-            if !out.write_all(self, glance)? {
+            let all = output.write_all(self, glance);
+            let mut state = self.state();
+            // What is lost is not waited for.
+            state.unflushed = state.lost.is_none() && output.io.is_unflushed();
+            drop(output);
+            if !all? {
                 return Ok(Written::NotYet);
             }
-            drop(out);
             // What was queued meanwhile by somebody who did not wait.
-            if self.connection().send_buf().is_empty() {
+            if !state.has_to_write() {
                 return Ok(Written::All);
             }
         }
     }
 }
 
-impl<S: SplitTransport> Out<S> {
+impl<S: SplitTransport> Output<S> {
     /// Tells whether all is written: with a `glance` it may not be.
     fn write_all(&mut self, shared: &Shared<S>, glance: Option<Duration>) -> Result<bool, Error> {
         let mut written = 0;
         loop {
             let now = self.io.now();
-            let (due, timeout) = {
-                let mut connection = shared.connection();
-                let tx = connection.send_buf();
-                // Less is there only if all of it was given up.
-                tx.advance(mem::take(&mut written).min(tx.remaining()));
-                let due = connection.handle_write_timeout(now).inspect_err(|error| {
-                    let _ = shared.lost.set(Lost::TimedOut(*error));
-                });
-                self.copy_front(connection.send_buf());
-                let due = due.map(|due| earlier(due, latest_look(&connection, now)));
-                (due, connection.write_timeout())
-            };
-            // The connection does not know what the transport has gathered.
-            let flush_due = self.io.flush_due(now, timeout).inspect_err(|error| {
-                let mut connection = shared.connection();
-                let _ = shared.lost.set(Lost::TimedOut(*error));
-                connection.handle_write_error();
-                connection.give_up();
-            });
-            let due = due.and_then(|due| Ok(earlier(due, flush_due?)));
-            let due = due.inspect_err(|_| {
-                // The reader has nothing to wait for.
-                let _ = self.io.stream.end();
-            })?;
+            let mut state = shared.state();
+            let tx = state.connection.send_buf();
+            // Less is there only if all of it was given up.
+            tx.advance(mem::take(&mut written).min(tx.remaining()));
+            let due = state.due(&mut self.io, Connection::handle_write_timeout, now)?;
             let due = earlier(due, glance.and_then(|glance| now.checked_add(glance)));
+            self.copy_front(state.connection.send_buf());
+            if let (Some(lost), true) = (state.lost, self.piece.is_empty()) {
+                return Err(lost.error());
+            }
+            drop(state);
             let moved = if self.piece.is_empty() {
-                if let Some(lost) = shared.lost.get() {
-                    return Err(lost.error());
-                }
                 self.io.flush(due)
             } else {
-                self.io.write_slice(&self.piece, due).map(|n| {
-                    written = n;
-                    n > 0
-                })
+                let taken = self.io.write_slice(&self.piece, due);
+                taken.inspect(|n| written = *n).map(|n| n > 0)
             };
             let moved = moved.map_err(|error| {
-                if !is_gone(&error) {
-                    return error.into();
+                if is_gone(&error) {
+                    return shared.state().lose(&error);
                 }
-                let mut connection = shared.connection();
-                let lost = *shared.lost.get_or_init(|| Lost::of(&error));
-                connection.handle_write_error();
-                lost.error()
+                error.into()
             })?;
             if self.piece.is_empty() && moved {
-                if shared.connection().is_closed() {
+                if shared.state().connection.is_closed() {
                     // The reader may be waiting for a peer that does not know.
                     self.io.end(false);
                 }

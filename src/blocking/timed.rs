@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{SplitTransport, Transport};
-use crate::{RecvBuf, SendBuf, TimedOut};
+use crate::{Connection, RecvBuf, SendBuf, TimedOut};
 
 /// A deadline may be noticed as much later: so that one which moves on with every message, as that of
 /// the keepalive does, costs no system call for each of them.
@@ -49,13 +49,16 @@ enum Limit {
 }
 
 /// What came of waiting for the transport.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) enum Waited {
     /// Bytes have moved, or time has passed: look at both.
     Awake,
-    /// The transport has delivered all it ever will.
-    Eof,
+    /// The transport has delivered all it ever will: as it should, or because of an error.
+    Ended(Option<io::Error>),
 }
+
+/// What is due of a connection, and when to look again.
+pub(super) type Clock = fn(&mut Connection, Duration) -> Result<Option<Duration>, TimedOut>;
 
 impl<S: Transport> Timed<S> {
     pub(super) fn new(stream: S, origin: Instant) -> Self {
@@ -70,9 +73,26 @@ impl<S: Transport> Timed<S> {
         }
     }
 
+    /// What is due at `now`, and when to look again: the deadlines of the connection, and that of what
+    /// the transport has gathered, of which the connection does not know.
+    pub(super) fn due(
+        &mut self,
+        connection: &mut Connection,
+        clock: Clock,
+        now: Duration,
+    ) -> Result<Option<Duration>, TimedOut> {
+        let due = clock(connection, now)?;
+        let flush_due = self.flush_due(now, connection.write_timeout());
+        let flush_due = flush_due.inspect_err(|_| {
+            connection.handle_write_error();
+            connection.give_up();
+        })?;
+        Ok(earlier(due, flush_due))
+    }
+
     /// When the transport must have passed on what it has gathered, if that may take as long. It has
     /// been asked to in vain for too long if that is an error: what it has gathered is given up then.
-    pub(super) fn flush_due(
+    fn flush_due(
         &mut self,
         now: Duration,
         timeout: Option<Duration>,
@@ -89,7 +109,7 @@ impl<S: Transport> Timed<S> {
     }
 
     /// Gives up what the transport has gathered.
-    fn forget_gathered(&mut self) {
+    pub(super) fn forget_gathered(&mut self) {
         (self.unflushed, self.flushing) = (false, None);
     }
 
@@ -98,28 +118,41 @@ impl<S: Transport> Timed<S> {
         self.unflushed = true;
     }
 
+    /// Whether the transport may have gathered something.
+    pub(super) fn is_unflushed(&self) -> bool {
+        self.unflushed
+    }
+
     /// The time of the connection.
     pub(super) fn now(&self) -> Duration {
         self.origin.elapsed()
     }
 
-    /// Reads once, but does not wait beyond `due`.
-    pub(super) fn read(&mut self, rx: &mut RecvBuf, due: Option<Duration>) -> io::Result<Waited> {
+    /// Reads once, but does not wait beyond `due`. Behind the closing handshake, if the connection
+    /// `has_closed`, nobody is interested in how the transport ends.
+    pub(super) fn read(
+        &mut self,
+        rx: &mut RecvBuf,
+        due: Option<Duration>,
+        has_closed: impl FnOnce() -> bool,
+    ) -> io::Result<Waited> {
         self.limit_read(due)?;
-        match rx.read_from(&mut self.stream) {
-            Ok(0) => Ok(Waited::Eof),
-            Ok(_) => Ok(Waited::Awake),
-            Err(error) => {
-                let is_interrupted = error.kind() == io::ErrorKind::Interrupted;
-                let awake = self.reading.awake(error)?;
-                if due.is_none() && !is_interrupted {
-                    // It has been woken for nothing: once is enough.
-                    self.stream.limit_read(None)?;
-                    self.reading = Limit::None;
-                }
-                Ok(awake)
-            }
+        let error = match rx.read_from(&mut self.stream) {
+            Ok(0) => return Ok(Waited::Ended(None)),
+            Ok(_) => return Ok(Waited::Awake),
+            Err(error) => error,
+        };
+        if is_gone(&error) || !is_passing(&error) && has_closed() {
+            return Ok(Waited::Ended(Some(error)));
         }
+        let is_interrupted = error.kind() == io::ErrorKind::Interrupted;
+        self.reading.awake(error)?;
+        if due.is_none() && !is_interrupted {
+            // It has been woken for nothing: once is enough.
+            self.stream.limit_read(None)?;
+            self.reading = Limit::None;
+        }
+        Ok(Waited::Awake)
     }
 
     /// Writes once, but does not wait beyond `due`. Tells whether nothing is left, neither here nor in
@@ -269,11 +302,11 @@ impl Limit {
     }
 
     /// Whether an error of the transport says no more than that we should look at the clock.
-    fn awake(self, error: io::Error) -> io::Result<Waited> {
+    fn awake(self, error: io::Error) -> io::Result<()> {
         use io::ErrorKind::{Interrupted, TimedOut, WouldBlock};
 
         match (error.kind(), self) {
-            (Interrupted, _) | (WouldBlock | TimedOut, Self::Some(_)) => Ok(Waited::Awake),
+            (Interrupted, _) | (WouldBlock | TimedOut, Self::Some(_)) => Ok(()),
             _ => Err(error),
         }
     }
@@ -302,6 +335,10 @@ impl<S: io::Write> io::Write for ByPiece<'_, S> {
     fn flush(&mut self) -> io::Result<()> {
         self.0.flush()
     }
+}
+
+pub(super) fn earlier(one: Option<Duration>, other: Option<Duration>) -> Option<Duration> {
+    one.into_iter().chain(other).min()
 }
 
 /// Whether an error says that the peer is gone: it may have said all it wanted before.

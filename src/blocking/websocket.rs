@@ -10,11 +10,10 @@ use ::bytes::Buf as _;
 
 use super::{
     Transport,
-    timed::{Timed, Waited, is_gone, is_passing},
+    timed::{Clock, Timed, Waited, is_gone, is_passing},
 };
 use crate::{
     CloseCode, Closed, Connection, Error, Event, Message, PartEvent, RecvBuf, SendError, Sendable,
-    TimedOut,
 };
 
 /// Replies gather up to here before they are written.
@@ -38,9 +37,6 @@ pub struct WebSocket<S> {
     /// Why nothing can be written any more, while there may still be something to read.
     pub(super) lost: Option<io::Error>,
 }
-
-/// What is due, and when to look again.
-type Clock = fn(&mut Connection, Duration) -> Result<Option<Duration>, TimedOut>;
 
 /// What a [`WebSocket`] is made of, to go on without the adapter or with another one.
 #[derive(Debug)]
@@ -297,14 +293,10 @@ impl<S: Transport> WebSocket<S> {
                 self.end();
                 return Ok(());
             }
-            match self.io.read(&mut self.rx, due) {
-                Ok(Waited::Awake) => {}
-                Ok(Waited::Eof) => self.ended_by(None)?,
-                // Behind the closing handshake nobody is interested in how the transport ends.
-                Err(error) if is_gone(&error) || self.has_closed() && !is_passing(&error) => {
-                    self.ended_by(Some(error))?;
-                }
-                Err(error) => return Err(error.into()),
+            let has_closed = || self.connection.closed().is_some();
+            if let Waited::Ended(error) = self.io.read(&mut self.rx, due, has_closed)? {
+                let error = self.lost.take().or(error).map(Error::Io);
+                ended_by(&mut self.connection, error).inspect_err(|_| self.io.end(false))?;
             }
         }
         Ok(())
@@ -317,17 +309,9 @@ impl<S: Transport> WebSocket<S> {
     fn settle(&mut self, clock: Clock) -> Result<Option<Duration>, Error> {
         loop {
             let now = self.io.now();
-            let due = clock(&mut self.connection, now);
+            let due = self.io.due(&mut self.connection, clock, now);
             let due = due.inspect_err(|_| self.io.end(false))?;
-            // The connection does not know what the transport has gathered.
-            let flush_due = self.io.flush_due(now, self.connection.write_timeout());
-            let flush_due = flush_due.inspect_err(|_| {
-                self.connection.handle_write_error();
-                self.connection.give_up();
-                self.io.end(false);
-            })?;
-            let until = due.into_iter().chain(flush_due).min();
-            match self.io.write(self.connection.send_buf(), until) {
+            match self.io.write(self.connection.send_buf(), due) {
                 // What has been written has no deadline any more.
                 Ok(true) => return Ok(clock(&mut self.connection, now)?),
                 Ok(false) => {}
@@ -352,16 +336,6 @@ impl<S: Transport> WebSocket<S> {
         }
     }
 
-    /// The transport has ended: as it should, or because of `error`.
-    fn ended_by(&mut self, error: Option<io::Error>) -> Result<(), Error> {
-        let error = self.lost.take().or(error);
-        ended_by(&mut self.connection, error).inspect_err(|_| self.io.end(false))
-    }
-
-    fn has_closed(&self) -> bool {
-        self.connection.closed().is_some()
-    }
-
     /// Nothing is left to be done: ends the transport.
     fn end(&mut self) {
         let clean = self.connection.closed().is_some_and(|closed| closed.clean);
@@ -370,11 +344,10 @@ impl<S: Transport> WebSocket<S> {
 }
 
 /// The transport has ended: as it should, or because of `error`.
-pub(super) fn ended_by(connection: &mut Connection, error: Option<io::Error>) -> Result<(), Error> {
-    match (connection.receive_eof(), error) {
-        (Ok(()), _) => Ok(()),
-        (Err(_), Some(error)) => Err(error.into()),
-        (Err(eof), None) => Err(eof.into()),
+pub(super) fn ended_by(connection: &mut Connection, error: Option<Error>) -> Result<(), Error> {
+    match connection.receive_eof() {
+        Ok(()) => Ok(()),
+        Err(eof) => Err(error.unwrap_or_else(|| eof.into())),
     }
 }
 
