@@ -5,6 +5,8 @@
 
 #[path = "support/both.rs"]
 mod both;
+#[path = "support/ends.rs"]
+mod ends;
 #[path = "support/script.rs"]
 mod script;
 mod support;

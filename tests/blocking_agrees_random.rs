@@ -2,6 +2,8 @@
 
 #[path = "support/both.rs"]
 mod both;
+#[path = "support/ends.rs"]
+mod ends;
 #[path = "support/script.rs"]
 mod script;
 mod support;

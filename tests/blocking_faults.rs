@@ -2,13 +2,16 @@
 //! third, and so on to the end of every script. What passes changes nothing; what does not is told once,
 //! and nothing that had arrived is lost. The opening handshake is in `blocking_faults_opening.rs`.
 
+#[path = "support/ends.rs"]
+mod ends;
 #[path = "support/script.rs"]
 mod script;
 mod support;
 
 use std::io::ErrorKind;
 
-use framewire::blocking::{Parts, Transport, Untimed, WebSocket};
+use ends::{End, FORMS, Form};
+use framewire::blocking::SplitTransport;
 use framewire::{
     CloseCode, Closed, Config, Connection, Error, Event, Keepalive, Message, MessageKind,
     ProtocolError, RecvBuf, Role, Stats,
@@ -116,24 +119,21 @@ impl Script {
         &self,
         role: Role,
         config: Config,
-        how: How,
+        (how, form): (How, Form),
         wire: &Wire,
-        stream: impl Transport,
+        stream: impl SplitTransport,
     ) -> Run {
-        let parts = Parts::new(stream, connection(role, config), RecvBuf::new());
-        let mut ws = WebSocket::from_parts(parts);
+        let mut ws = End::new(form, stream, connection(role, config));
         let (mut seen, mut errors, mut refused) = (Vec::new(), Vec::new(), Vec::new());
         loop {
             if self.closes == Some(seen.len()) {
                 // Closing or lost already: then this is refused, which is as well.
-                let _ = ws.connection_mut().close(CloseCode::NORMAL, "enough");
+                let _ = ws.with(|conn| conn.close(CloseCode::NORMAL, "enough"));
             }
             let received = match how {
-                How::Ref => ws.recv_ref().map(|event| {
-                    event.map(|(event, conn)| {
-                        echo(event, conn);
-                        Seen::from(event)
-                    })
+                How::Ref => ws.recv_ref(|event, conn| {
+                    echo(event, conn);
+                    Seen::from(event)
                 }),
                 How::Owned => ws.recv().map(|message| message.map(seen_of)),
             };
@@ -155,8 +155,7 @@ impl Script {
             // Whoever is told to call again does so.
             while refused.last() == Some(&Why::Io(ErrorKind::WouldBlock)) && ws.flush().is_err() {}
         }
-        let conn = ws.connection();
-        Run {
+        ws.with(|conn| Run {
             seen,
             errors,
             refused,
@@ -164,7 +163,7 @@ impl Script {
             closed: conn.closed(),
             failure: conn.failure(),
             stats: conn.stats(),
-        }
+        })
     }
 }
 
@@ -206,10 +205,11 @@ const SHAPES: [Shape; 5] = [
 ];
 
 /// Calls `test` with every script, role, way to receive and shape of a transport.
-fn everywhere(test: impl Fn(&Script, Role, How, &dyn Fn() -> Wire, &str)) {
+fn everywhere(test: impl Fn(&Script, Role, (How, Form), &dyn Fn() -> Wire, &str)) {
     for script in scripts() {
         for role in ROLES {
-            for how in [How::Ref, How::Owned] {
+            let hows = [How::Ref, How::Owned].into_iter();
+            for how in hows.flat_map(|how| FORMS.map(|form| (how, form))) {
                 for (shape, shaped) in SHAPES {
                     // Nothing new comes of twenty thousand calls, but time passes.
                     if script.name == "large" && shape == "by the byte" {
@@ -224,6 +224,16 @@ fn everywhere(test: impl Fn(&Script, Role, How, &dyn Fn() -> Wire, &str)) {
     }
 }
 
+/// The transport has been told of the end, once on each handle at most.
+#[track_caller]
+fn assert_end_is_told(form: Form, wire: &Wire, name: &str) {
+    let most = match form {
+        Form::Whole => 1,
+        Form::Split => 2,
+    };
+    assert!((1..=most).contains(&wire.count(Call::EndWriting)), "{name}");
+}
+
 #[test]
 fn shape_of_the_transport_changes_nothing() {
     everywhere(|script, role, how, wire, name| {
@@ -235,7 +245,7 @@ fn shape_of_the_transport_changes_nothing() {
         let is_lost = script.name == "no Close frame";
         assert_eq!(run.errors, vec![Why::Eof; usize::from(is_lost)], "{name}");
         assert_eq!(run.failure.is_some(), script.name == "failure", "{name}");
-        assert_eq!(wire.count(Call::EndWriting), 1, "{name}");
+        assert_end_is_told(how.1, &wire, name);
     });
 }
 
@@ -286,20 +296,24 @@ fn limit_of_the_transport_that_passes_is_no_error() {
 
 #[test]
 fn transport_without_limits_that_would_block_is_called_again_and_nothing_is_lost() {
+    type Faults = Box<dyn FnMut(Moment) -> Option<Fault>>;
     everywhere(|script, role, how, wire, name| {
-        let run = |wire: Wire| {
-            let run = script.run(role, Config::new(), how, &wire, Untimed(wire.clone()));
+        let run = |mut faults: Faults| {
+            let wire = wire().faults(move |moment| match moment.call {
+                Call::LimitRead | Call::LimitWrite => Some(Fault::Once(ErrorKind::Unsupported)),
+                _ => faults(moment),
+            });
+            let run = script.run(role, Config::new(), how, &wire, wire.clone());
             (run, wire.io_calls())
         };
-        let (expected, calls) = run(wire());
-        let mut faults: Vec<Box<dyn FnMut(Moment) -> Option<Fault>>> =
-            vec![Box::new(every_other(ErrorKind::WouldBlock))];
+        let (expected, calls) = run(Box::new(|_| None));
+        let mut faults: Vec<Faults> = vec![Box::new(every_other(ErrorKind::WouldBlock))];
         if calls < 300 {
             let fault = Fault::Once(ErrorKind::WouldBlock);
             faults.extend((1..=calls).map(|n| Box::new(nth(n, fault)) as Box<_>));
         }
         for (n, faults) in faults.into_iter().enumerate() {
-            let (mut run, _) = run(wire().faults(faults));
+            let (mut run, _) = run(faults);
             let blocked = Why::Io(ErrorKind::WouldBlock);
             run.errors.retain(|why| *why != blocked);
             run.refused.retain(|why| *why != blocked);
@@ -334,7 +348,7 @@ fn events_of(role: Role, how: How, delivered: &[u8]) -> Vec<Seen> {
 }
 
 /// Runs every script with this fault at its n-th call, for every n, and checks what always holds.
-fn fail_everywhere(fault: Fault, test: impl Fn(&Script, How, &Run, &Wire, &str)) {
+fn fail_everywhere(fault: Fault, test: impl Fn(&Script, (How, Form), &Run, &Wire, &str)) {
     everywhere(|script, role, how, wire, name| {
         let plain = wire();
         let whole = script.run(role, Config::new(), how, &plain, plain.clone());
@@ -344,13 +358,13 @@ fn fail_everywhere(fault: Fault, test: impl Fn(&Script, How, &Run, &Wire, &str))
             let wire = wire().faults(nth(n, fault));
             let run = script.run(role, Config::new(), how, &wire, wire.clone());
             let name = format!("{name}, call {n}");
-            let events = events_of(role, how, &wire.state().delivered);
+            let events = events_of(role, how.0, &wire.state().delivered);
             assert_eq!(run.seen, events, "what arrived is received: {name}");
             assert!(whole.reached.starts_with(&run.reached), "{name}");
             let closed = run.closed.expect("it has ended");
             let has_all = run.reached == whole.reached;
             assert!(has_all || !closed.clean, "no clean end: {name}");
-            assert_eq!(wire.count(Call::EndWriting), 1, "{name}");
+            assert_end_is_told(how.1, &wire, &name);
             assert!(wire.io_calls() <= calls + 3, "{name}");
             test(script, how, &run, &wire, &name);
         }
@@ -365,7 +379,7 @@ fn has_ended(run: &Run) -> bool {
 #[test]
 fn peer_that_is_gone_is_told_once_at_the_end_unless_it_had_closed() {
     for kind in GONE {
-        fail_everywhere(Fault::ForGood(kind), |script, how, run, _, name| {
+        fail_everywhere(Fault::ForGood(kind), |script, (how, _), run, _, name| {
             let told: Vec<_> = run.errors.iter().chain(&run.refused).cloned().collect();
             let told: Vec<_> = told
                 .into_iter()
@@ -384,7 +398,7 @@ fn peer_that_is_gone_is_told_once_at_the_end_unless_it_had_closed() {
 
 #[test]
 fn transport_that_takes_nothing_is_one_whose_peer_is_gone() {
-    fail_everywhere(Fault::Zero, |_, how, run, _, name| {
+    fail_everywhere(Fault::Zero, |_, (how, _), run, _, name| {
         if how == How::Ref && run.failure.is_none() {
             let why = [&[][..], &[Why::Eof], &[Why::Io(ErrorKind::WriteZero)]];
             assert!(why.contains(&&run.errors[..]), "{name}: {:?}", run.errors);
@@ -396,10 +410,12 @@ fn transport_that_takes_nothing_is_one_whose_peer_is_gone() {
 #[test]
 fn transport_that_fails_for_any_other_reason_is_told_and_ends() {
     for kind in OTHERS {
-        fail_everywhere(Fault::ForGood(kind), |_, how, run, _, name| {
+        fail_everywhere(Fault::ForGood(kind), |_, (how, form), run, _, name| {
             let told = run.errors.iter().chain(&run.refused);
             let told: Vec<_> = told.filter(|why| matches!(why, Why::Io(_))).collect();
-            assert!(told.len() <= 2, "{name}: {told:?}");
+            // A receiver is told as well of what ended the sending of others.
+            let most = 2 + usize::from(form == Form::Split);
+            assert!(told.len() <= most, "{name}: {told:?}");
             assert!(how == How::Owned || run.refused.is_empty(), "{name}");
         });
     }

@@ -20,7 +20,7 @@ use ::bytes::Buf as _;
 use super::{
     SplitTransport, WebSocket,
     timed::{Clock, PIECE, Timed, Waited, earlier, is_gone},
-    websocket::{GATHER, ended_by},
+    websocket::{GATHER, ended_by, has_gathered},
 };
 use crate::{
     CloseCode, Connection, Error, Event, Message, PartEvent, RecvBuf, SendBuf, Sendable, TimedOut,
@@ -197,6 +197,9 @@ impl<S: SplitTransport> Input<S> {
         rx: &mut RecvBuf,
         wants_read: impl Fn(&mut Connection, &mut RecvBuf) -> bool,
     ) -> Result<Option<MutexGuard<'a, State>>, Error> {
+        if has_gathered(&mut shared.state().connection) {
+            self.write(shared, Some(GLANCE))?;
+        }
         loop {
             let mut state = shared.state();
             if !wants_read(&mut state.connection, rx) {
@@ -213,18 +216,12 @@ impl<S: SplitTransport> Input<S> {
                 // If nothing can be read that would matter, what is queued has to leave before the end.
                 let glance = (!state.connection.receives_no_more()).then_some(GLANCE);
                 drop(state);
-                match shared.write(glance) {
-                    Ok(Written::All) => continue,
+                match self.write(shared, glance)? {
+                    Written::All => continue,
                     // What is queued leaves with what the other thread is writing.
-                    Ok(Written::ByAnother) => {}
+                    Written::ByAnother => {}
                     // The peer may be waiting for us to read.
-                    Ok(Written::NotYet) => due = earlier(due, now.checked_add(GLANCE)),
-                    // What the peer sent before it was gone may be there to be read.
-                    Err(Error::Io(error)) if is_gone(&error) => continue,
-                    Err(error) => {
-                        self.told |= matches!(error, Error::TimedOut(_));
-                        return Err(error);
-                    }
+                    Written::NotYet => due = earlier(due, now.checked_add(GLANCE)),
                 }
             } else if state.connection.is_closed() {
                 self.end(state)?;
@@ -233,6 +230,18 @@ impl<S: SplitTransport> Input<S> {
                 drop(state);
             }
             self.wait(shared, rx, due)?;
+        }
+    }
+
+    fn write(&mut self, shared: &Shared<S>, glance: Option<Duration>) -> Result<Written, Error> {
+        match shared.write(glance) {
+            // Nothing is queued any more. What the peer sent before it was gone may be there to be read.
+            Err(Error::Io(error)) if is_gone(&error) => Ok(Written::All),
+            Err(error) => {
+                self.told |= matches!(error, Error::TimedOut(_));
+                Err(error)
+            }
+            written => written,
         }
     }
 

@@ -77,7 +77,8 @@ pub trait Transport: Read + Write {
     /// As `limit_read`.
     fn limit_write(&mut self, timeout: Option<Duration>) -> io::Result<()>;
 
-    /// Tells the peer that no more bytes follow; reading goes on.
+    /// Tells the peer that no more bytes follow; reading goes on. Called once; of a transport that is
+    /// [split](super::WebSocket::split), once on each handle at most.
     ///
     /// # Errors
     ///

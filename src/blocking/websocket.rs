@@ -280,7 +280,7 @@ impl<S: Transport> WebSocket<S> {
         &mut self,
         wants_read: impl Fn(&mut Connection, &mut RecvBuf) -> bool,
     ) -> Result<(), Error> {
-        if self.connection.send_buf().remaining() >= GATHER || !self.connection.has_room() {
+        if has_gathered(&mut self.connection) {
             self.settle_replies(Connection::handle_write_timeout)?;
         }
         while wants_read(&mut self.connection, &mut self.rx) {
@@ -341,6 +341,11 @@ impl<S: Transport> WebSocket<S> {
         let clean = self.connection.closed().is_some_and(|closed| closed.clean);
         self.io.end(!clean);
     }
+}
+
+/// Whether as much is queued as should be written before more is.
+pub(super) fn has_gathered(connection: &mut Connection) -> bool {
+    connection.send_buf().remaining() >= GATHER || !connection.has_room()
 }
 
 /// The transport has ended: as it should, or because of `error`.

@@ -1,16 +1,16 @@
-//! One script, executed by the loop of the README and by the blocking adapter: both must see the same,
-//! write the same and end in the same way.
+//! One script, executed by the loop of the README, by the blocking adapter, and by its two halves: all must
+//! see the same, write the same and end in the same way.
 #![allow(dead_code, reason = "every test crate uses a part of it")]
 
 use std::time::Duration;
 
 use bytes::{Buf as _, Bytes};
-use framewire::blocking::{Parts, WebSocket};
 use framewire::{
     CloseCode, Closed, Config, Connection, Error, Event, Message, MessageKind, PartEvent,
     PreparedMessage, ProtocolError, RecvBuf, Role, SendError, Sendable, Stats,
 };
 
+use crate::ends::{End, FORMS, Form};
 use crate::script::{Why, Wire};
 use crate::support::{connection, trace::Seen};
 
@@ -269,18 +269,20 @@ impl ByHand {
 }
 
 /// The same with the adapter.
-fn with_adapter(script: &Script) -> Transcript {
+fn with_adapter(script: &Script, form: Form) -> Transcript {
     let segments = script.segments.iter().map(|segment| &segment[..]);
     let wire = Wire::new(segments).pieces(MOST_READ, usize::MAX);
     let conn = script.connection();
-    let mut ws = WebSocket::from_parts(Parts::new(wire.clone(), conn, RecvBuf::new()));
+    let mut ws = End::new(form, wire.clone(), conn);
     let mut steps = Vec::new();
     let mut acts = script.acts.iter();
     let mut next = acts.next();
     let end = 'end: loop {
         for act in next.map_or(&[][..], |acts| acts) {
             if let Act::CloseAndWait(code, reason) = act {
-                match ws.close(CloseCode::new(*code), reason).map_err(Why::from) {
+                let in_parts = script.take == Take::Parts;
+                let closed = ws.close(CloseCode::new(*code), reason, in_parts);
+                match closed.map_err(Why::from) {
                     Ok(closed) => steps.push(Step::Closed(closed)),
                     Err(why @ Why::Send(_)) => {
                         steps.push(Step::Done(Err(why)));
@@ -288,7 +290,7 @@ fn with_adapter(script: &Script) -> Transcript {
                     }
                     Err(why) => break 'end Err(why),
                 }
-                assert!(matches!(ws.recv_ref(), Ok(None)), "it has ended");
+                assert!(matches!(ws.recv_ref(|_, _| ()), Ok(None)), "it has ended");
                 break 'end Ok(());
             }
             let done = give(&mut ws, script.give, act).map_err(Why::from);
@@ -296,12 +298,8 @@ fn with_adapter(script: &Script) -> Transcript {
         }
         let step = match script.take {
             Take::Messages => ws.recv().map(|message| message.map(Step::from)),
-            Take::Events => ws
-                .recv_ref()
-                .map(|event| event.map(|(event, _)| Step::Seen(event.into()))),
-            Take::Parts => ws
-                .recv_part_ref()
-                .map(|event| event.map(|(event, _)| Step::from(event))),
+            Take::Events => ws.recv_ref(|event, _| Step::Seen(event.into())),
+            Take::Parts => ws.recv_part_ref(|event| Step::from(event)),
         };
         match step {
             Ok(Some(step)) => steps.push(step),
@@ -310,31 +308,30 @@ fn with_adapter(script: &Script) -> Transcript {
         }
         next = acts.next();
     };
-    let conn = ws.connection();
-    Transcript {
+    ws.with(|conn| Transcript {
         steps,
         output: wire.reached(),
         end,
         closed: conn.closed(),
         failure: conn.failure(),
         stats: conn.stats(),
-    }
+    })
 }
 
-fn give(ws: &mut WebSocket<Wire>, give: Give, act: &Act) -> Result<(), Error> {
-    fn message(ws: &mut WebSocket<Wire>, give: Give, m: impl Sendable) -> Result<(), Error> {
+fn give(ws: &mut End<Wire>, give: Give, act: &Act) -> Result<(), Error> {
+    fn message(ws: &mut End<Wire>, give: Give, m: impl Sendable) -> Result<(), Error> {
         match give {
             Give::Feed => ws.feed(m),
             Give::Queue | Give::Send => ws.send(m),
         }
     }
     match act {
-        _ if give == Give::Queue => Ok(command(ws.connection_mut(), act)?),
+        _ if give == Give::Queue => Ok(ws.with(|conn| command(conn, act))?),
         Act::Text(text) => message(ws, give, text),
         Act::Binary(data) => message(ws, give, &data[..]),
         Act::Shared(data) => message(ws, give, data.clone()),
         Act::Prepared(data) => message(ws, give, &PreparedMessage::binary(data)),
-        act => Ok(command(ws.connection_mut(), act)?),
+        act => Ok(ws.with(|conn| command(conn, act))?),
     }
 }
 
@@ -346,12 +343,20 @@ pub(crate) fn agreed(script: &Script) {
     }
 }
 
-/// Where the adapter and the loop by hand differ.
+/// Where the adapter, whole or split, and the loop by hand differ.
 pub(crate) fn compare(script: &Script) -> Result<(), String> {
-    let (by_hand, adapter) = (ByHand::run(script), with_adapter(script));
-    if adapter == by_hand {
-        return Ok(());
+    let by_hand = ByHand::run(script);
+    for form in FORMS {
+        let adapter = with_adapter(script, form);
+        if adapter != by_hand {
+            let difference = difference(&adapter, &by_hand);
+            return Err(format!("{form:?}, {difference}"));
+        }
     }
+    Ok(())
+}
+
+fn difference(adapter: &Transcript, by_hand: &Transcript) -> String {
     let same = adapter.steps.iter().zip(&by_hand.steps);
     let same = same.take_while(|(a, b)| a == b).count();
     let rest = |transcript: &Transcript| {
@@ -363,8 +368,6 @@ pub(crate) fn compare(script: &Script) -> Result<(), String> {
             &steps[same..]
         )
     };
-    let (adapter, by_hand) = (rest(&adapter), rest(&by_hand));
-    Err(format!(
-        "behind {same} steps\nadapter: {adapter}\nby hand: {by_hand}"
-    ))
+    let (adapter, by_hand) = (rest(adapter), rest(by_hand));
+    format!("behind {same} steps\nadapter: {adapter}\nby hand: {by_hand}")
 }
