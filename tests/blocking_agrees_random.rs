@@ -166,6 +166,7 @@ fn scripts() -> impl Strategy<Value = Script> {
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
+    // req: A-08
     #[test]
     fn adapter_agrees_with_the_loop_by_hand_about_any_script(script in scripts()) {
         compare(&script).map_err(TestCaseError::fail)?;

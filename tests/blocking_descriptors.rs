@@ -25,8 +25,8 @@ use framewire::{
     server,
 };
 use sockets::{
-    CLOSE, Socket, TEXT, answer, dial, in_time, listen, patient, read_head, read_to_end, spawn,
-    timed_out, with_peer,
+    CLOSE, MUCH, REQUEST, Socket, TEXT, answer, dial, in_time, listen, patient, read_head,
+    read_to_end, spawn, timed_out, with_peer,
 };
 
 const ROUNDS: usize = 100;
@@ -67,6 +67,7 @@ fn round(listener: &TcpListener, uri: &str) {
     refused(listener, uri);
     rejected(listener, uri);
     broken(listener, uri);
+    unanswered(listener, uri);
     dead();
     for role in [Role::Client, Role::Server] {
         over::<TcpStream>(role);
@@ -161,6 +162,32 @@ fn late(listener: &TcpListener, uri: &str) {
     let accepted = accept(answer(listener), &config);
     assert_eq!(timed_out(&accepted), Some(TimedOut::Handshake));
     assert_eq!(read_to_end(&mut client).0, "");
+
+    // Or a byte of it now and then.
+    let mut client = dial(uri);
+    let drip = spawn("a client that drips", move || {
+        while client.write_all(b"\r\n").is_ok() {
+            thread::yield_now();
+        }
+    });
+    let accepted = accept(answer(listener), &config);
+    assert!(accepted.is_err(), "{accepted:?}");
+    drip.join();
+}
+
+/// An answer that nobody takes.
+fn unanswered(listener: &TcpListener, uri: &str) {
+    let mut client = dial(uri);
+    client.write_all(REQUEST.as_bytes()).expect("it is read");
+    let incoming = incoming(answer(listener), &server::Config::new());
+    let Ok(Incoming::Upgrade(request)) = incoming else {
+        panic!("no request for a WebSocket: {incoming:?}");
+    };
+    let page = server::Response::new(403).expect("a final status");
+    // It goes with what it has not read, and that is a reset.
+    client.write_all(b"more").expect("it is read");
+    drop(client);
+    let _ = request.respond(page.body(vec![b'x'; 8 << 20]));
 }
 
 fn dead() {
@@ -182,6 +209,12 @@ fn over<S: Socket>(role: Role) {
     peer.end_writing();
     assert!(matches!(ws.recv(), Err(Error::Protocol(_))));
     assert_eq!(peer.frame().first, CLOSE);
+
+    // A peer that ends its own direction only.
+    let (mut ws, mut peer) = unread();
+    peer.end_writing();
+    assert!(matches!(ws.recv(), Err(Error::Eof(_))));
+    assert_eq!(peer.frames_to_end().len(), 1);
 
     // A reset.
     let (mut ws, peer) = unread();
@@ -225,8 +258,19 @@ fn over<S: Socket>(role: Role) {
     assert!(receiver.recv().is_err());
 }
 
-/// A peer that does not answer a Close frame.
+/// A peer that does not answer a Close frame, or does not read.
 fn late_over<S: Socket>(role: Role) {
+    let config = Config::new().write_timeout(MOMENT);
+    let (mut ws, _peer) = with_peer::<S>(role, config);
+    let sent = ws.send(&[0; MUCH][..]);
+    assert_eq!(timed_out(&sent), Some(TimedOut::Write));
+
+    let (ws, _peer) = with_peer::<S>(role, config);
+    let (mut receiver, sender) = ws.split().expect("another handle");
+    let sent = sender.send(&[0; MUCH][..]);
+    assert_eq!(timed_out(&sent), Some(TimedOut::Write));
+    assert_eq!(timed_out(&receiver.recv()), Some(TimedOut::Write));
+
     let config = Config::new().close_timeout(MOMENT);
     let (mut ws, _peer) = with_peer::<S>(role, config);
     let ended = ws.close(CloseCode::NORMAL, "");

@@ -483,6 +483,7 @@ fn message_that_takes_too_long_fails_the_connection() {
 
 // Mistakes of the peer.
 
+// req: C-23
 #[test]
 fn peer_that_sends_on_after_its_mistake_gets_our_close_frame() {
     fn over<S: Socket>(role: Role) {
@@ -505,6 +506,23 @@ fn peer_that_sends_on_after_its_mistake_gets_our_close_frame() {
             let close = read_close(&mut peer);
             assert!(codes.iter().any(|code| Frame::close(*code) == close));
         }
+    }
+    everywhere!(over);
+}
+
+// req: C-23
+#[test]
+fn peer_that_sends_much_behind_its_mistake_reads_our_close_frame() {
+    fn over<S: Socket>(role: Role) {
+        let (mut ws, mut peer) = with_peer::<S>(role, patient());
+        let server = spawn("the WebSocket", move || ws.recv().map(drop));
+        peer.send(MISTAKE, "");
+        // It reads nothing before it has written all of it.
+        peer.send(BINARY, vec![0; MUCH]);
+        assert_eq!(read_close(&mut peer), Frame::close(1002));
+        peer.end_writing();
+        let ended = server.join();
+        assert!(matches!(ended, Err(Error::Protocol(_))), "{ended:?}");
     }
     everywhere!(over);
 }
@@ -651,6 +669,7 @@ fn close_finds_the_close_frame_that_nobody_has_received_yet() {
     everywhere!(over);
 }
 
+// req: C-41
 #[test]
 fn server_ends_the_transport_and_the_client_waits_for_that() {
     fn over<S: Socket>(role: Role) {

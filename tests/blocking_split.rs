@@ -181,6 +181,7 @@ fn receivers_that_come_across_large_messages_do_not_wait_for_each_other() {
     in_time("over Unix sockets", over::<std::os::unix::net::UnixStream>);
 }
 
+// req: A-07
 #[test]
 fn receivers_with_pings_to_answer_do_not_wait_for_each_other() {
     fn over<S: Socket>() {
@@ -212,6 +213,7 @@ fn receivers_with_pings_to_answer_do_not_wait_for_each_other() {
     in_time("over Unix sockets", over::<std::os::unix::net::UnixStream>);
 }
 
+// req: A-07
 #[test]
 fn pings_are_answered_behind_a_large_write_and_after_it() {
     fn over<S: Socket>(role: Role) {
