@@ -5,8 +5,8 @@
 //! ```
 //!
 //! Every line of stdin is encoded once and sent to all subscribers; those that fall more than 64
-//! messages behind are cut off. At the end of stdin all of them get a Close frame with 1001, and the
-//! program ends when they have gone. ADDR is 127.0.0.1:9001 if it is not given; the first line that is
+//! messages behind are cut off with 1008. At the end of stdin the others get a Close frame with 1001, and
+//! the program ends when they have gone. ADDR is 127.0.0.1:9001 if it is not given; the first line that is
 //! printed tells what it is.
 #![expect(
     clippy::disallowed_types,
@@ -18,7 +18,7 @@ use std::{
     collections::HashMap,
     env,
     error::Error,
-    io, mem,
+    io,
     net::{SocketAddr, TcpListener, TcpStream},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -39,9 +39,12 @@ const BEHIND: usize = 64;
 
 type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
 
-/// Everybody who is connected.
-#[derive(Clone, Default)]
-struct Subscribers(Arc<Mutex<HashMap<SocketAddr, Subscriber>>>);
+/// Everybody who is connected, by a number that is never used again.
+type All = HashMap<u64, Subscriber>;
+
+/// The subscribers; `None` when it is over.
+#[derive(Clone)]
+struct Subscribers(Arc<Mutex<Option<All>>>);
 
 struct Subscriber {
     queue: SyncSender<PreparedMessage>,
@@ -57,12 +60,12 @@ fn main() -> Outcome<()> {
     };
     let listener = TcpListener::bind(address)?;
     println!("listening on {}", listener.local_addr()?);
-    let subscribers = Subscribers::default();
+    let subscribers = Subscribers(Arc::new(Mutex::new(Some(All::new()))));
     let joining = subscribers.clone();
     thread::spawn(move || {
-        loop {
+        for number in 0.. {
             match listener.accept() {
-                Ok((stream, peer)) => joining.join(stream, peer),
+                Ok((stream, peer)) => joining.join(number, stream, peer),
                 Err(error) => {
                     // Out of descriptors, most likely: some will come free.
                     eprintln!("not accepted: {error}");
@@ -81,35 +84,70 @@ fn main() -> Outcome<()> {
 
 impl Subscribers {
     /// Takes a client in. Its messages wait in a queue of its own from now on.
-    fn join(&self, stream: TcpStream, peer: SocketAddr) {
+    fn join(&self, number: u64, stream: TcpStream, peer: SocketAddr) {
         let (queue, messages) = sync_channel(BEHIND);
         let subscribers = self.clone();
         // Locked before the thread begins, so that it can't leave before it has joined.
         let mut all = self.all();
-        let thread = thread::spawn(move || {
-            if let Err(error) = serve(stream, &messages, || subscribers.leave(peer)) {
+        let Some(all) = &mut *all else { return };
+        let serve = move || {
+            if let Err(error) = subscribers.serve(number, stream, &messages) {
                 eprintln!("{peer}: {error}");
             }
-            subscribers.leave(peer);
-        });
-        all.insert(peer, Subscriber { queue, thread });
+            subscribers.leave(number);
+        };
+        match thread::Builder::new().spawn(serve) {
+            Ok(thread) => drop(all.insert(number, Subscriber { queue, thread })),
+            Err(error) => eprintln!("{peer}: no thread for it: {error}"),
+        }
+    }
+
+    /// One subscriber from the first byte to the last.
+    fn serve(
+        &self,
+        number: u64,
+        stream: TcpStream,
+        messages: &Receiver<PreparedMessage>,
+    ) -> Outcome<()> {
+        // Silent subscribers are asked whether they are still there.
+        let connection = framewire::Config::new().keepalive(Keepalive::default());
+        let config = server::Config::new().connection(connection);
+        let (mut receiver, sender) = blocking::accept(stream, &config)?.split()?;
+        thread::scope(|scope| {
+            // What subscribers say is not listened to, but for pings and Close frames.
+            scope.spawn(move || {
+                while let Ok(Some(_)) = receiver.recv() {}
+                self.leave(number);
+            });
+            let delivered = deliver(&sender, messages);
+            let _ = if self.all().is_none() {
+                sender.close(CloseCode::GOING_AWAY, "")
+            } else {
+                // Refused if it has gone by itself.
+                sender.close(CloseCode::POLICY_VIOLATION, "too slow")
+            };
+            Ok(delivered?)
+        })
     }
 
     /// Drops the queue of a subscriber, which ends its thread.
-    fn leave(&self, peer: SocketAddr) {
-        self.all().remove(&peer);
+    fn leave(&self, number: u64) {
+        if let Some(all) = &mut *self.all() {
+            all.remove(&number);
+        }
     }
 
     /// Queues a message for everybody, without waiting for anybody.
     fn publish(&self, message: &PreparedMessage) {
-        // Whoever is too slow is dropped.
-        self.all()
-            .retain(|_, subscriber| subscriber.queue.try_send(message.clone()).is_ok());
+        if let Some(all) = &mut *self.all() {
+            // Whoever is too slow is dropped.
+            all.retain(|_, subscriber| subscriber.queue.try_send(message.clone()).is_ok());
+        }
     }
 
     /// Lets everybody go.
     fn end(self) {
-        let all = mem::take(&mut *self.all());
+        let all = self.all().take().unwrap_or_default();
         // All queues are dropped before the first thread is waited for.
         let threads: Vec<_> = all.into_values().map(|gone| gone.thread).collect();
         for thread in threads {
@@ -118,32 +156,9 @@ impl Subscribers {
         }
     }
 
-    fn all(&self) -> MutexGuard<'_, HashMap<SocketAddr, Subscriber>> {
+    fn all(&self) -> MutexGuard<'_, Option<All>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// One subscriber from the first byte to the last. `left` is called when it has gone by itself.
-fn serve(
-    stream: TcpStream,
-    messages: &Receiver<PreparedMessage>,
-    left: impl Fn() + Send,
-) -> Outcome<()> {
-    // Silent subscribers are asked whether they are still there.
-    let connection = framewire::Config::new().keepalive(Keepalive::default());
-    let config = server::Config::new().connection(connection);
-    let (mut receiver, sender) = blocking::accept(stream, &config)?.split()?;
-    thread::scope(|scope| {
-        // What subscribers say is not listened to, but for pings and Close frames.
-        scope.spawn(move || {
-            while let Ok(Some(_)) = receiver.recv() {}
-            left();
-        });
-        let delivered = deliver(&sender, messages);
-        // The end, or too slow.
-        let _ = sender.close(CloseCode::GOING_AWAY, "");
-        Ok(delivered?)
-    })
 }
 
 /// Sends what is queued, until nothing ever will be.

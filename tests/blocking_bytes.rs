@@ -185,7 +185,6 @@ fn stream_ends_where_the_peer_closes_and_can_still_be_closed() {
     let [mut client, mut server] = pair(1);
     client.write_all(b"last words").expect("queued");
     client
-        .websocket()
         .connection_mut()
         .close(CloseCode::NORMAL, "")
         .expect("open");
@@ -195,10 +194,7 @@ fn stream_ends_where_the_peer_closes_and_can_still_be_closed() {
         .read_to_string(&mut received)
         .expect("closed cleanly");
     assert_eq!(received, "last words");
-    let closed = server
-        .websocket()
-        .close(CloseCode::NORMAL, "")
-        .expect("closed");
+    let closed = server.close(CloseCode::NORMAL, "").expect("closed");
     assert!(closed.clean);
     let refused = server.write(b"one more").expect_err("closed");
     assert!(
@@ -242,7 +238,7 @@ proptest! {
             }
         }
         for stream in [&mut client, &mut server] {
-            stream.websocket().connection_mut().close(CloseCode::NORMAL, "").expect("open");
+            stream.connection_mut().close(CloseCode::NORMAL, "").expect("open");
             stream.flush().expect("written");
         }
         let mut reads = reads.iter().cycle();

@@ -35,10 +35,7 @@ fn websocket_is_closed_in_the_middle_of_a_message_that_is_read() {
         let wire = Wire::new([&input(role, &frames)[..]]);
         let mut stream = stream(role, Config::new(), wire);
         stream.read_exact(&mut [0; 3]).expect("read");
-        let closed = stream
-            .websocket()
-            .close(CloseCode::NORMAL, "")
-            .expect("closed");
+        let closed = stream.close(CloseCode::NORMAL, "").expect("closed");
         assert!(closed.clean);
     }
 }
@@ -86,7 +83,6 @@ fn errors_of_the_transport_are_told_as_they_are() {
         let silent = Wire::new([]).end(End::Silence);
         let mut stream = self::stream(role, Config::new().close_timeout(soon), silent);
         stream
-            .websocket()
             .connection_mut()
             .close(CloseCode::NORMAL, "")
             .expect("open");

@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{Transport, WebSocket};
-use crate::{Error, PartEvent};
+use crate::{CloseCode, Closed, Connection, Error, PartEvent};
 
 /// The largest message that is sent: what any peer's limit allows.
 const LARGEST: usize = 64 * 1024;
@@ -53,10 +53,31 @@ impl<S: Transport> ByteStream<S> {
         }
     }
 
-    /// The WebSocket, for instance to close it.
+    /// As [`WebSocket::close`]. What has not been read is lost.
+    ///
+    /// # Errors
+    ///
+    /// As `WebSocket::close`.
+    pub fn close(&mut self, code: CloseCode, reason: &str) -> Result<Closed, Error> {
+        self.ws.close(code, reason)
+    }
+
+    /// The connection, to ask it something.
     #[must_use]
-    pub fn websocket(&mut self) -> &mut WebSocket<S> {
-        &mut self.ws
+    pub fn connection(&self) -> &Connection {
+        self.ws.connection()
+    }
+
+    /// The connection, for commands such as pings. They only queue.
+    #[must_use]
+    pub fn connection_mut(&mut self) -> &mut Connection {
+        self.ws.connection_mut()
+    }
+
+    /// The transport.
+    #[must_use]
+    pub fn stream(&self) -> &S {
+        self.ws.stream()
     }
 
     /// Gives the WebSocket back, at the end of a message: the rest of one that has been read in part is

@@ -112,11 +112,11 @@ impl Transport for TcpStream {
     }
 
     fn limit_read(&mut self, timeout: Option<Duration>) -> io::Result<()> {
-        self.set_read_timeout(timeout)
+        unless_gone(self.set_read_timeout(timeout))
     }
 
     fn limit_write(&mut self, timeout: Option<Duration>) -> io::Result<()> {
-        self.set_write_timeout(timeout)
+        unless_gone(self.set_write_timeout(timeout))
     }
 
     fn end_writing(&mut self) -> io::Result<()> {
@@ -141,11 +141,11 @@ impl Transport for UnixStream {
     }
 
     fn limit_read(&mut self, timeout: Option<Duration>) -> io::Result<()> {
-        self.set_read_timeout(timeout)
+        unless_gone(self.set_read_timeout(timeout))
     }
 
     fn limit_write(&mut self, timeout: Option<Duration>) -> io::Result<()> {
-        self.set_write_timeout(timeout)
+        unless_gone(self.set_write_timeout(timeout))
     }
 
     fn end_writing(&mut self) -> io::Result<()> {
@@ -161,6 +161,15 @@ impl SplitTransport for UnixStream {
 
     fn end(&self) -> io::Result<()> {
         self.shutdown(Shutdown::Both)
+    }
+}
+
+/// Some systems, macOS for one, refuse to limit a socket whose peer is gone. No call waits on such a socket,
+/// and what the peer had sent is there to be read.
+fn unless_gone(limited: io::Result<()>) -> io::Result<()> {
+    match limited {
+        Err(error) if error.kind() == io::ErrorKind::InvalidInput => Ok(()),
+        limited => limited,
     }
 }
 

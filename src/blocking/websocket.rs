@@ -80,7 +80,9 @@ impl<S: Transport> WebSocket<S> {
         }
     }
 
-    /// Puts a WebSocket together, for handshakes that happened elsewhere.
+    /// Puts a WebSocket together, for handshakes that happened elsewhere. The transport is used as it is:
+    /// a socket should block and have Nagle's algorithm switched off, which
+    /// [`Transport::prepare`] sees to.
     #[must_use]
     pub fn from_parts(parts: Parts<S>) -> Self {
         let mut io = Timed::new(parts.stream, parts.origin);

@@ -106,7 +106,7 @@ fn who_does_not_read_is_cut_off_while_the_others_get_everything() {
     }
     assert!((64..400).contains(&got), "{got}");
     let closed = reads_late.connection().closed().expect("it is");
-    assert_eq!(closed.code, CloseCode::GOING_AWAY);
+    assert_eq!(closed.code, CloseCode::POLICY_VIOLATION);
     server.say("the last line\n");
     assert_hears(&mut reads, "the last line");
     server.end_stdin();
