@@ -5,7 +5,8 @@
 //! ```
 //!
 //! Every line of stdin goes out as one text message; every message that comes is printed at once. At
-//! the end of stdin it closes with 1000, prints what still comes, and exits with 0. If the server
+//! the end of stdin it closes with 1000, prints what still comes, and exits with 0; a server that is then
+//! silent for 8 s is given up. If the server
 //! closes first, with 1000 or 1001, it exits with 0 as well. Everything else is told on stderr, and the
 //! status is 1.
 //!
@@ -24,6 +25,7 @@ use std::{
     io::{self, IsTerminal as _, Write as _},
     net::TcpStream,
     process::ExitCode,
+    sync::mpsc::{Receiver as Events, Sender as Tells, channel},
     thread,
     time::Duration,
 };
@@ -37,6 +39,9 @@ use framewire::{
 
 const USAGE: &str = "usage: client URI [--protocol NAME]... [--header 'NAME: VALUE']... \
                      [--origin ORIGIN] [--binary]";
+
+/// Nobody wants to wait longer at a prompt.
+const PATIENCE: Duration = Duration::from_secs(8);
 
 type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
 
@@ -55,26 +60,31 @@ fn run() -> Outcome<()> {
     let args: Result<Vec<_>, _> = env::args_os().map(OsString::into_string).collect();
     let args = args.map_err(|arg| format!("{}: not Unicode", arg.display()))?;
     let options = Options::from_args(args.into_iter().skip(1))?;
-    // Nobody wants to wait longer at a prompt.
-    let patience = Duration::from_secs(8);
+    // While messages come, closing may take its time: see `wait`.
     let connection = framewire::Config::new()
         .keepalive(Keepalive::default())
-        .close_timeout(patience)
-        .write_timeout(patience);
-    let config = Config::new().timeout(patience).connection(connection);
+        .close_timeout(Duration::MAX)
+        .write_timeout(PATIENCE);
+    let config = Config::new().timeout(PATIENCE).connection(connection);
     let connected = connect_with(&options.request, &config);
     let (ws, _) = connected.map_err(|error| format!("{}: {}", options.uri, explain(&error)))?;
     let (receiver, sender) = ws.split()?;
 
-    let binary = options.binary;
-    let writer = sender.clone();
-    let stdin = thread::spawn(move || {
+    let (news, events) = channel();
+    let (binary, writer, told) = (options.binary, sender.clone(), news.clone());
+    thread::spawn(move || {
         let sent = send_lines(&writer, binary);
+        // First, so that it is told before the end that comes of closing.
+        let told = told.send(News::StdinEnded(sent));
         // Already closed: the server was faster.
         let _ = writer.close(CloseCode::NORMAL, "");
-        sent
+        told
     });
-    print_messages(receiver, binary)?;
+    thread::spawn(move || {
+        let printed = print_messages(receiver, binary, &news);
+        news.send(News::Ended(printed))
+    });
+    let stdin = wait(&events, &sender)?;
     let (failure, closed) = sender.with(|connection| (connection.failure(), connection.closed()));
     if let Some(error) = failure {
         return Err(error.into());
@@ -82,7 +92,7 @@ fn run() -> Outcome<()> {
     match closed {
         Some(closed) if closed.by == ClosedBy::Us => {
             // The end of stdin, or something was wrong with it.
-            stdin.join().unwrap_or(Ok(()))?;
+            stdin?;
             accept(
                 closed,
                 &[
@@ -94,6 +104,34 @@ fn run() -> Outcome<()> {
         }
         Some(closed) => accept(closed, &[CloseCode::NORMAL, CloseCode::GOING_AWAY]),
         None => Ok(()),
+    }
+}
+
+/// What the two threads tell the first one.
+enum News {
+    /// Something was received.
+    Received,
+    /// The server has closed the connection, or broken a rule.
+    Closing,
+    StdinEnded(Outcome<()>),
+    Ended(Outcome<()>),
+}
+
+/// Waits for the end, but not longer than [`PATIENCE`] for a sign of life of the server when the
+/// connection is closing. Tells how stdin ended, if it did.
+fn wait(events: &Events<News>, sender: &Sender<TcpStream>) -> Outcome<Outcome<()>> {
+    let (mut stdin, mut closing) = (Ok(()), false);
+    loop {
+        let patience = if closing { PATIENCE } else { Duration::MAX };
+        match events.recv_timeout(patience) {
+            Ok(News::Received) => {}
+            Ok(News::Closing) => closing = true,
+            Ok(News::StdinEnded(ended)) => (stdin, closing) = (ended, true),
+            Ok(News::Ended(ended)) => return ended.map(|()| stdin),
+            // All that is missing may be the end of the transport.
+            Err(_) if sender.with(|connection| connection.closed().is_some()) => return Ok(stdin),
+            Err(_) => return Err("the server does not finish the closing handshake".into()),
+        }
     }
 }
 
@@ -125,20 +163,31 @@ fn send_lines(sender: &Sender<TcpStream>, binary: bool) -> Outcome<()> {
 }
 
 /// Prints what comes, until the connection has ended.
-fn print_messages(mut receiver: Receiver<TcpStream>, binary: bool) -> Outcome<()> {
+fn print_messages(
+    mut receiver: Receiver<TcpStream>,
+    binary: bool,
+    news: &Tells<News>,
+) -> Outcome<()> {
     while let Some(event) = receiver.recv_ref()? {
+        let mut told = News::Received;
         match event {
             Event::Text(text) => print(text.as_bytes())?,
             Event::Binary(data) if binary => {
                 print(format!("b64:{}", STANDARD.encode(data)).as_bytes())?;
             }
             Event::Binary(data) => print(data)?,
-            Event::Close(Some(frame)) if !frame.reason.is_empty() => {
-                eprintln!("client: closed: {}", printable(frame.reason.as_bytes()));
+            Event::Close(frame) => {
+                let reason = frame.map_or("", |frame| frame.reason);
+                if !reason.is_empty() {
+                    eprintln!("client: closed: {}", printable(reason.as_bytes()));
+                }
+                told = News::Closing;
             }
-            // With a failure the server has to be told first, which is done at the end of the loop.
+            // The server has to be told first, which is done at the end of the loop.
+            Event::Failed(_) => told = News::Closing,
             _ => {}
         }
+        news.send(told)?;
     }
     Ok(())
 }

@@ -160,8 +160,8 @@ pub struct UnexpectedEof;
 ///
 /// What had arrived before has been delivered. After [`Send`](Self::Send) and
 /// [`Request`](Self::Request), which change nothing, go on as you like; after [`Io`](Self::Io) of a write,
-/// what the peer has sent can still be received; after anything else nothing is left to do but to drop
-/// the connection.
+/// what the peer has sent can still be received, and after one that says no more than that the transport
+/// would block, call again. After anything else nothing is left to do but to drop the connection.
 #[cfg(feature = "std")]
 #[derive(Debug, Error)]
 #[non_exhaustive]

@@ -7,7 +7,7 @@ use std::io::{self, Read, Write};
 use std::time::Duration;
 
 use allocation_counter::{AllocationInfo, measure};
-use framewire::blocking::{ByteStream, Parts, Transport, WebSocket};
+use framewire::blocking::{ByteStream, Parts, SplitTransport, Transport, WebSocket};
 use framewire::{Config, Event, Keepalive, PartEvent, PreparedMessage, RecvBuf, Role};
 use support::{
     ROLES, connection,
@@ -15,7 +15,7 @@ use support::{
 };
 
 /// A transport that delivers the same segments again and again, counts its calls, and keeps nothing.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Belt {
     segments: Vec<Vec<u8>>,
     next: usize,
@@ -93,6 +93,16 @@ impl Transport for Belt {
     }
 }
 
+impl SplitTransport for Belt {
+    fn try_clone(&self) -> io::Result<Self> {
+        Ok(self.clone())
+    }
+
+    fn end(&self) -> io::Result<()> {
+        panic!("nothing ends here");
+    }
+}
+
 fn websocket(role: Role, config: Config, belt: Belt) -> WebSocket<Belt> {
     let parts = Parts::new(belt, connection(role, config), RecvBuf::new());
     WebSocket::from_parts(parts)
@@ -137,6 +147,31 @@ fn echo_allocates_nothing_once_it_is_warm() {
         echo(&mut ws, 500);
         let warm = measure(|| echo(&mut ws, 1000));
         assert_eq!(warm, AllocationInfo::default(), "{role:?}, {cut}");
+    }
+}
+
+#[test]
+fn halves_allocate_nothing_once_they_are_warm() {
+    let config = Config::new().keepalive(Keepalive::default());
+    for role in ROLES {
+        let ws = websocket(role, config, Belt::new(role, &traffic(), 5000));
+        let (mut receiver, sender) = ws.split().expect("another handle");
+        let mut echo = |messages: usize| {
+            let mut left = messages;
+            while left > 0 {
+                let event = receiver.recv_ref().expect("no error").expect("no end");
+                let sent = match event {
+                    Event::Text(text) => sender.feed(text),
+                    Event::Binary(data) => sender.send(data),
+                    _ => continue,
+                };
+                sent.expect("there is room");
+                left -= 1;
+            }
+        };
+        echo(1000);
+        let info = measure(|| echo(1000));
+        assert_eq!(info, AllocationInfo::default(), "{role:?}");
     }
 }
 

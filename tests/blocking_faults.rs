@@ -333,7 +333,7 @@ const GONE: [ErrorKind; 3] = [
 const OTHERS: [ErrorKind; 4] = [
     ErrorKind::Other,
     ErrorKind::UnexpectedEof,
-    ErrorKind::HostUnreachable,
+    ErrorKind::InvalidData,
     ErrorKind::PermissionDenied,
 ];
 

@@ -1,17 +1,20 @@
 //! The peer is gone: what it had sent before is received all the same, why nothing could be written is
 //! told behind that, and only if there was no closing handshake; then there is nothing any more.
 
+#[path = "support/ends.rs"]
+mod ends;
 #[path = "support/script.rs"]
 mod script;
 mod support;
 
-use std::io::ErrorKind;
+use std::{io::ErrorKind, time::Duration};
 
+use ends::FORMS;
 use framewire::blocking::Untimed;
-use framewire::{CloseCode, Closed, ClosedBy, Config, Event, Role, SendError, State};
+use framewire::{CloseCode, Closed, ClosedBy, Config, Event, Keepalive, Role, SendError, State};
 use script::{Call, End, Fault, Moment, Why, Wire, websocket, why};
 use support::{
-    ROLES,
+    ROLES, connection,
     wire::{close, frame, input, read_output},
 };
 
@@ -247,6 +250,60 @@ fn end_of_the_connection_is_told_to_the_transport_also_if_it_is_an_error() {
         assert_eq!(why(ws.recv()), Ok(Some("and gone".into())));
         assert_eq!(why(ws.recv()), Err(Why::Eof));
         assert_eq!(wire.count(Call::EndWriting), 1, "no bytes follow");
+    }
+}
+
+// "The connection has ended: the transport is told so at once", whichever call finds it.
+#[test]
+fn end_of_the_connection_is_told_to_the_transport_by_a_flush_as_well() {
+    for fails in [false, true] {
+        let wire = Wire::of(Role::Server, &[close(1000, "")]).end(End::Silence);
+        let mut ws = websocket(Role::Server, Config::new(), wire.clone());
+        if fails {
+            let failing = ws.connection_mut().fail(CloseCode::POLICY_VIOLATION, "");
+            failing.expect("it is open");
+        } else {
+            let event = ws.recv_ref().expect("no error");
+            assert!(matches!(event, Some((Event::Close(_), _))));
+        }
+        assert_eq!(wire.count(Call::EndWriting), 0);
+        ws.flush().expect("it is taken");
+        assert_eq!(ws.connection().state(), State::Closed);
+        assert_eq!(wire.count(Call::EndWriting), 1);
+        assert_eq!(why(ws.recv()), Ok(None));
+        assert_eq!(wire.count(Call::EndWriting), 1);
+    }
+}
+
+#[test]
+fn how_the_peer_broke_a_rule_is_told_once() {
+    for (role, form) in ROLES.into_iter().flat_map(|r| FORMS.map(|f| (r, f))) {
+        let wire = Wire::of(role, &[frame(0x83, b"")]);
+        let mut ws = ends::End::new(form, wire, connection(role, Config::new()));
+        assert!(matches!(why(ws.recv()), Err(Why::Protocol(_))));
+        assert_eq!(why(ws.recv()), Ok(None));
+    }
+}
+
+#[test]
+fn ping_that_is_due_at_once_is_written_before_anything_is_waited_for() {
+    let at_once = Keepalive {
+        interval: Duration::ZERO,
+        timeout: Duration::from_secs(100),
+    };
+    for (role, form) in ROLES.into_iter().flat_map(|r| FORMS.map(|f| (r, f))) {
+        let answer = input(role, &frame(0x83, b""));
+        let wire = Wire::new([])
+            .end(End::Silence)
+            .peer(move |_| vec![answer.clone()]);
+        let config = Config::new().keepalive(at_once);
+        let mut ws = ends::End::new(form, wire.clone(), connection(role, config));
+        assert!(matches!(why(ws.recv()), Err(Why::Protocol(_))));
+        let calls = wire.state().calls.clone();
+        let first = calls
+            .into_iter()
+            .find(|call| [Call::Read, Call::Write].contains(call));
+        assert_eq!(first, Some(Call::Write), "{role:?} {form:?}");
     }
 }
 

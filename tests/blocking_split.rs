@@ -408,8 +408,10 @@ fn large_message_can_be_streamed_back_while_it_arrives() {
 struct Gathering {
     stream: TcpStream,
     gathered: Arc<Mutex<Vec<u8>>>,
-    /// Is told of every flush, which ends when it is told so.
+    /// Is told of the first flush of something, which ends when it is told so.
     flushes: Option<(mpsc::SyncSender<()>, Arc<Barrier>)>,
+    /// Whether that is before anything leaves.
+    holds: bool,
 }
 
 impl Read for Gathering {
@@ -425,10 +427,19 @@ impl Write for Gathering {
 
     fn flush(&mut self) -> io::Result<()> {
         let gathered = std::mem::take(&mut *self.gathered.lock().expect("no panic"));
+        let flushes = self.flushes.take_if(|_| !gathered.is_empty());
+        let wait = || {
+            if let Some((begun, end)) = &flushes {
+                begun.send(()).expect("somebody waits for it");
+                end.wait();
+            }
+        };
+        if self.holds {
+            wait();
+        }
         self.stream.write_all(&gathered)?;
-        if let Some((begun, end)) = self.flushes.take() {
-            begun.send(()).expect("somebody waits for it");
-            end.wait();
+        if !self.holds {
+            wait();
         }
         Ok(())
     }
@@ -458,6 +469,7 @@ impl SplitTransport for Gathering {
             stream: self.stream.try_clone()?,
             gathered: Arc::clone(&self.gathered),
             flushes: self.flushes.clone(),
+            holds: self.holds,
         })
     }
 
@@ -469,12 +481,14 @@ impl SplitTransport for Gathering {
 /// A server over a transport that gathers, and its peer, which is not patient.
 fn gathering(
     flushes: Option<(mpsc::SyncSender<()>, Arc<Barrier>)>,
+    holds: bool,
 ) -> (WebSocket<Gathering>, Peer<TcpStream>) {
     let (here, there) = <TcpStream as Socket>::pair();
     let stream = Gathering {
         stream: here,
         gathered: Arc::default(),
         flushes,
+        holds,
     };
     let parts = Parts::new(stream, Connection::server(patient()), RecvBuf::new());
     let peer = Peer::new(there, Role::Server);
@@ -486,7 +500,7 @@ fn gathering(
 #[test]
 fn transport_that_gathers_is_flushed() {
     in_time("the test", || {
-        let (mut ws, mut peer) = gathering(None);
+        let (mut ws, mut peer) = gathering(None, false);
         ws.send("whole").expect("there is room");
         assert_eq!(peer.frame(), Frame::new(TEXT, "whole"));
         let (_receiver, sender) = ws.split().expect("another handle");
@@ -500,7 +514,7 @@ fn what_is_queued_behind_the_last_look_at_the_queue_leaves_as_well() {
     in_time("the test", || {
         let (flushes, flush) = mpsc::sync_channel(1);
         let end = Arc::new(Barrier::new(2));
-        let (ws, mut peer) = gathering(Some((flushes, Arc::clone(&end))));
+        let (ws, mut peer) = gathering(Some((flushes, Arc::clone(&end))), false);
         let (mut receiver, sender) = ws.split().expect("another handle");
         let writer = spawn("the sender", move || sender.send("Hello"));
         assert_eq!(peer.frame(), Frame::new(TEXT, "Hello"));
@@ -522,6 +536,62 @@ fn what_is_queued_behind_the_last_look_at_the_queue_leaves_as_well() {
         writer.join().expect("it was read");
         peer.send_close(1000);
         reader.join();
+    });
+}
+
+/// A split server whose layer holds back what it is given, until it is told not to; and what it waits in.
+fn holding() -> (
+    Halves<Gathering>,
+    Peer<TcpStream>,
+    mpsc::Receiver<()>,
+    Arc<Barrier>,
+) {
+    let (flushes, flush) = mpsc::sync_channel(1);
+    let end = Arc::new(Barrier::new(2));
+    let (mut ws, peer) = gathering(Some((flushes, Arc::clone(&end))), true);
+    ws.flush().expect("there is nothing");
+    (ws.split().expect("another handle"), peer, flush, end)
+}
+
+#[test]
+fn what_a_layer_is_passing_on_is_not_cut_off_by_a_peer_that_ends_its_direction() {
+    in_time("the test", || {
+        let ((mut receiver, sender), mut peer, flush, end) = holding();
+        let writer = spawn("the sender", move || sender.send("Hello"));
+        flush.recv().expect("a flush");
+        peer.end_writing();
+        let ended = receiver.recv();
+        assert!(matches!(ended, Err(Error::Eof(_))), "{ended:?}");
+        end.wait();
+        assert_eq!(peer.frame(), Frame::new(TEXT, "Hello"));
+        writer.join().expect("it was taken");
+    });
+}
+
+#[test]
+fn end_is_not_told_before_a_layer_has_passed_our_close_frame_on() {
+    in_time("the test", || {
+        for fails in [false, true] {
+            let ((mut receiver, sender), mut peer, flush, end) = holding();
+            if fails {
+                let failing = sender.with(|conn| conn.fail(CloseCode::POLICY_VIOLATION, ""));
+                failing.expect("it is open");
+                peer.send(PING, "");
+            } else {
+                peer.send_close(1008);
+                let event = receiver.recv_ref().expect("an event");
+                assert!(matches!(event, Some(Event::Close(_))), "{event:?}");
+            }
+            let writer = spawn("the sender", move || sender.flush());
+            flush.recv().expect("a flush");
+            let reader = spawn("the receiver", move || receiver.recv());
+            reader.wait_until_blocked();
+            end.wait();
+            assert_eq!(peer.frame(), Frame::close(1008));
+            writer.join().expect("it was taken");
+            peer.end_writing();
+            assert_eq!(reader.join().expect("an end"), None);
+        }
     });
 }
 

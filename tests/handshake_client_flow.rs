@@ -181,7 +181,7 @@ fn deadline_is_not_moved_by_bytes() {
     for bytes in [
         switching().and("x", "y".repeat(100)).bytes(),
         slow,
-        b"a".repeat(101),
+        [&b"HTTP/1.1 "[..], &b"a".repeat(101)].concat(),
     ] {
         let mut handshake = client().handshake();
         let mut rx = RecvBuf::new();

@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{Transport, WebSocket};
-use crate::{CloseCode, Closed, Connection, Error, PartEvent};
+use crate::{CloseCode, Closed, Connection, Error, PartEvent, SendError};
 
 /// The largest message that is sent: what any peer's limit allows.
 const LARGEST: usize = 64 * 1024;
@@ -150,6 +150,10 @@ impl<S: Transport> Write for ByteStream<S> {
 fn into_io(error: Error) -> io::Error {
     if let Error::Io(error) = error {
         return error;
+    }
+    if let Error::Send(SendError::BufferFull { .. }) = error {
+        // A transport that does not block, and that would have to before there is room.
+        return io::ErrorKind::WouldBlock.into();
     }
     io::Error::other(error)
 }

@@ -7,7 +7,7 @@ use std::{
     vec::Vec,
 };
 
-use super::{Turns, WebSocket, handshake::open, timed::Timed};
+use super::{Turns, WebSocket, handshake::open, timed::Timed, turns::Turn};
 use crate::{
     Error, TimedOut,
     client::{Config, Request, Response},
@@ -81,21 +81,35 @@ fn connect_to(
     }
     let origin = Instant::now();
     let addresses: Vec<SocketAddr> = (uri.host(), uri.port()).to_socket_addrs()?.collect();
+    // The turn is over when the opening handshake is.
+    let (stream, _turn) = connect_one_of(&addresses, config, turns, origin)?;
+    open(Timed::new(stream, origin), request, config)
+}
+
+/// Connects to the first address that can be connected to. Each has its share of the time that is left.
+fn connect_one_of<'a>(
+    addresses: &[SocketAddr],
+    config: &Config,
+    turns: Option<&'a Turns>,
+    origin: Instant,
+) -> Result<(TcpStream, Option<Turn<'a>>), Error> {
     let mut last = io::Error::new(io::ErrorKind::NotFound, "the host has no address");
     for (address, others) in addresses.iter().zip((0..addresses.len()).rev()) {
         let left = || config.time_left(origin.elapsed());
         let share = || left() / u32::try_from(others + 1).unwrap_or(u32::MAX);
-        let turn = turns.map(|turns| turns.wait(*address, share()));
-        if let Some(None) = turn {
-            last = io::ErrorKind::TimedOut.into();
-            continue;
-        }
+        let turn = match turns.map(|turns| turns.wait(*address, share())) {
+            Some(None) => {
+                last = io::ErrorKind::TimedOut.into();
+                continue;
+            }
+            turn => turn.flatten(),
+        };
         let share = share();
         if share.is_zero() {
             return Err(TimedOut::Handshake.into());
         }
         match TcpStream::connect_timeout(address, share.max(Duration::from_millis(1))) {
-            Ok(stream) => return open(Timed::new(stream, origin), request, config),
+            Ok(stream) => return Ok((stream, turn)),
             Err(error) => last = error,
         }
     }
@@ -103,4 +117,41 @@ fn connect_to(
         return Err(TimedOut::Handshake.into());
     }
     Err(last.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{net::TcpListener, vec};
+
+    use super::*;
+
+    #[test]
+    fn addresses_that_refuse_are_passed_over() {
+        let [gone, listener] = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").expect("a port"));
+        let dead = gone.local_addr().expect("it is bound");
+        drop(gone);
+        let alive = listener.local_addr().expect("it is bound");
+        let turns = Turns::new();
+        let connect = |addresses: &[SocketAddr]| {
+            connect_one_of(addresses, &Config::new(), Some(&turns), Instant::now())
+        };
+        for addresses in [
+            vec![alive],
+            vec![dead, alive],
+            vec![dead, dead, alive, dead],
+        ] {
+            let (stream, turn) = connect(&addresses).expect("one listens");
+            assert_eq!(stream.peer_addr().expect("it is connected"), alive);
+            assert!(turn.is_some());
+        }
+        for (addresses, kind) in [
+            (vec![dead, dead], io::ErrorKind::ConnectionRefused),
+            (vec![], io::ErrorKind::NotFound),
+        ] {
+            let Err(Error::Io(error)) = connect(&addresses) else {
+                panic!("nobody listens");
+            };
+            assert_eq!(error.kind(), kind);
+        }
+    }
 }

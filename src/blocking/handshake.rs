@@ -257,6 +257,6 @@ fn answer<S: Transport>(
             return Err(crate::TimedOut::Write.into());
         }
     }
-    io.end(true);
+    io.end(false);
     Ok(())
 }

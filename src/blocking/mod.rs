@@ -181,7 +181,7 @@
 //!
 //! # The functions
 //!
-//! | to | over TCP | over any transport |
+//! | to | over TCP | over any [`Transport`] |
 //! |---|---|---|
 //! | open as the client | [`connect`], [`connect_with`] | [`client`](client()) |
 //! | open as the server | [`accept`], [`incoming`] | the same |
@@ -191,10 +191,15 @@
 //! | use two threads | [`split`](WebSocket::split) | what implements [`SplitTransport`] |
 //! | read and write bytes | [`ByteStream`] | the same |
 //!
+//! Transports are `TcpStream`, `UnixStream`, what you [implement](Transport) that for, and, without
+//! deadlines, everything that reads and writes, in [`Untimed`].
+//!
 //! # What happens when
 //!
 //! - *The peer is gone while something is written*: what it had sent before is still received; the
-//!   error comes at the end of that, and only if there was no closing handshake.
+//!   error comes at the end of that, and only if there was no closing handshake. Meanwhile every attempt
+//!   to send says [`Closed`](crate::SendError::Closed): a loop that is left for it, as an echo may well be,
+//!   leaves the rest behind.
 //! - *The peer breaks a rule*: it is told so in a Close frame, which is written before the error is
 //!   returned.
 //! - *A deadline passes*: [`Error::TimedOut`](crate::Error::TimedOut) says which.

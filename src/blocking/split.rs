@@ -30,6 +30,9 @@ use crate::{
 /// it as well.
 const GLANCE: Duration = Duration::from_millis(5);
 
+/// The shortest time after which it looks whether another thread has closed the connection.
+const LEAST_LOOK: Duration = Duration::from_millis(100);
+
 /// The receiving half of a WebSocket, from [`WebSocket::split`].
 ///
 /// It answers pings and the peer's Close frame, and watches the deadlines while it waits: keep a
@@ -89,15 +92,16 @@ impl Lost {
 /// The end of the transport that is read.
 struct Input<S> {
     io: Timed<S>,
-    /// Whether the receiver knows that a deadline has passed.
+    /// Whether the receiver knows why the connection has ended.
     told: bool,
 }
 
 /// The end of the transport that is written to.
 struct Output<S> {
     io: Timed<S>,
-    /// A copy of the front of what is queued.
+    /// A copy of the front of what is queued, and how much of it has been written.
     piece: Vec<u8>,
+    sent: usize,
 }
 
 impl<S: SplitTransport> WebSocket<S> {
@@ -111,6 +115,7 @@ impl<S: SplitTransport> WebSocket<S> {
         let output = Output {
             io: self.io.try_clone()?,
             piece: Vec::new(),
+            sent: 0,
         };
         let state = State {
             connection: self.connection,
@@ -148,7 +153,8 @@ impl<S: SplitTransport> Receiver<S> {
                 Some(Event::Ping(_) | Event::Pong(_) | Event::Close(_) | Event::Failed(_)) => {}
                 None => {
                     let failure = self.shared.state().connection.failure();
-                    return failure.map_or(Ok(None), |error| Err(error.into()));
+                    let untold = failure.filter(|_| !mem::replace(&mut self.input.told, true));
+                    return untold.map_or(Ok(None), |error| Err(error.into()));
                 }
             }
         }
@@ -266,7 +272,7 @@ impl<S: SplitTransport> Input<S> {
         // A peer that has only ended its own direction still gets what is being written.
         if state.connection.is_closed() && !state.unflushed {
             drop(state);
-            self.io.end(false);
+            self.io.end_writing();
         }
         ended
     }
@@ -277,7 +283,7 @@ impl<S: SplitTransport> Input<S> {
         let clean = state.connection.closed().is_some_and(|closed| closed.clean);
         let lost = state.lost;
         drop(state);
-        self.io.end(!clean);
+        self.io.end(clean);
         match lost {
             Some(Lost::TimedOut(timed_out)) if !mem::replace(&mut self.told, true) => {
                 Err(timed_out)
@@ -289,12 +295,12 @@ impl<S: SplitTransport> Input<S> {
 
 /// When to look at the clock again at the latest. Another thread may close the connection, or receive
 /// the peer's Close frame, while this one waits, and can't wake it: so no wait is longer than the
-/// closing handshake may take.
+/// closing handshake may take, but for one that may take next to no time.
 fn latest_look(connection: &Connection, now: Duration) -> Option<Duration> {
     if connection.state() != crate::State::Open {
         return None;
     }
-    now.checked_add(connection.close_timeout()?)
+    now.checked_add(connection.close_timeout()?.max(LEAST_LOOK))
 }
 
 impl<S: SplitTransport> Sender<S> {
@@ -341,8 +347,8 @@ impl<S: SplitTransport> Sender<S> {
     }
 
     /// Sends a Close frame behind everything that is queued. The [`Receiver`] finishes the closing
-    /// handshake, if it is receiving, in [time](crate::Config::close_timeout); messages that still
-    /// come are received.
+    /// handshake, if it is receiving, in [time](crate::Config::close_timeout), or in 100 ms if that is
+    /// shorter; messages that still come are received.
     ///
     /// # Errors
     ///
@@ -453,20 +459,20 @@ impl<S: SplitTransport> Output<S> {
         loop {
             let now = self.io.now();
             let mut state = shared.state();
-            let tx = state.connection.send_buf();
-            // Less is there only if all of it was given up.
-            tx.advance(mem::take(&mut written).min(tx.remaining()));
+            self.advance(mem::take(&mut written), state.connection.send_buf());
             let due = state.due(&mut self.io, Connection::handle_write_timeout, now)?;
             let due = earlier(due, glance.and_then(|glance| now.checked_add(glance)));
             self.copy_front(state.connection.send_buf());
             if let (Some(lost), true) = (state.lost, self.piece.is_empty()) {
                 return Err(lost.error());
             }
+            // The reader must not take it for having arrived.
+            state.unflushed = self.io.is_unflushed() || !self.piece.is_empty();
             drop(state);
             let moved = if self.piece.is_empty() {
                 self.io.flush(due)
             } else {
-                let taken = self.io.write_slice(&self.piece, due);
+                let taken = self.io.write_slice(&self.piece[self.sent..], due);
                 taken.inspect(|n| written = *n).map(|n| n > 0)
             };
             let moved = moved.map_err(|error| {
@@ -478,7 +484,7 @@ impl<S: SplitTransport> Output<S> {
             if self.piece.is_empty() && moved {
                 if shared.state().connection.is_closed() {
                     // The reader may be waiting for a peer that does not know.
-                    self.io.end(false);
+                    self.io.end_writing();
                 }
                 return Ok(true);
             }
@@ -488,7 +494,19 @@ impl<S: SplitTransport> Output<S> {
         }
     }
 
+    /// Takes `written` bytes of the piece as used up.
+    fn advance(&mut self, written: usize, tx: &mut SendBuf) {
+        self.sent += written;
+        // Less is there only if all of it was given up.
+        tx.advance(written.min(tx.remaining()));
+    }
+
+    /// Copies another piece when this one is used up, or given up.
     fn copy_front(&mut self, tx: &SendBuf) {
+        if self.sent < self.piece.len() && !tx.is_empty() {
+            return;
+        }
+        self.sent = 0;
         let mut slices = [io::IoSlice::new(&[]); 16];
         let count = tx.chunks_vectored(&mut slices);
         self.piece.clear();

@@ -1,5 +1,6 @@
 //! A transport with a clock beside it: reads and writes that end at a deadline.
 
+use core::mem;
 use std::{
     io,
     time::{Duration, Instant},
@@ -37,6 +38,8 @@ pub(super) struct Timed<S> {
     /// When a flush failed first, if nothing has moved since.
     flushing: Option<Duration>,
     ended: bool,
+    /// Whether there is something to wait for behind that, see [`Self::end`].
+    lingers: bool,
 }
 
 /// What the transport was told about how long it may block.
@@ -70,6 +73,7 @@ impl<S: Transport> Timed<S> {
             unflushed: false,
             flushing: None,
             ended: false,
+            lingers: false,
         }
     }
 
@@ -193,6 +197,10 @@ impl<S: Transport> Timed<S> {
         match self.stream.write(bytes) {
             Ok(0) => Err(io::ErrorKind::WriteZero.into()),
             Ok(n) => {
+                assert!(
+                    n <= bytes.len(),
+                    "the transport claims to have written more than it was given"
+                );
                 self.unflushed = true;
                 Ok(n)
             }
@@ -205,16 +213,20 @@ impl<S: Transport> Timed<S> {
         self.write(&mut SendBuf::new(), due)
     }
 
-    /// Ends the transport. If the peer may still be sending, `lingers` a moment to discard that: a
-    /// socket that is closed with unread input resets the connection, which destroys what is still
-    /// on its way to the peer (RFC 6455 section 7.1.1).
-    pub(super) fn end(&mut self, lingers: bool) {
-        if self.ended {
-            return;
-        }
-        self.ended = true;
+    /// Tells the transport that nothing more will be written.
+    pub(super) fn end_writing(&mut self) {
         self.forget_gathered();
-        if self.stream.end_writing().is_err() || !lingers {
+        if !mem::replace(&mut self.ended, true) {
+            self.lingers = self.stream.end_writing().is_ok();
+        }
+    }
+
+    /// Ends the transport. Where that is not `clean`, the peer may still be sending: lingers a moment to
+    /// discard it. A socket that is closed with unread input resets the connection, which destroys what
+    /// is still on its way to the peer (RFC 6455 section 7.1.1).
+    pub(super) fn end(&mut self, clean: bool) {
+        self.end_writing();
+        if !mem::take(&mut self.lingers) || clean {
             return;
         }
         let due = self.now() + LINGER;
@@ -343,12 +355,22 @@ pub(super) fn earlier(one: Option<Duration>, other: Option<Duration>) -> Option<
 
 /// Whether an error says that the peer is gone: it may have said all it wanted before.
 pub(super) fn is_gone(error: &io::Error) -> bool {
-    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, WriteZero};
+    use io::ErrorKind::{
+        BrokenPipe, ConnectionAborted, ConnectionReset, HostUnreachable, NetworkUnreachable,
+        TimedOut, WriteZero,
+    };
 
+    // TCP has given up. A limit that has passed is called something else there.
+    let is_of_tcp = cfg!(unix) && error.raw_os_error().is_some();
     matches!(
         error.kind(),
-        BrokenPipe | ConnectionAborted | ConnectionReset | WriteZero
-    )
+        BrokenPipe
+            | ConnectionAborted
+            | ConnectionReset
+            | HostUnreachable
+            | NetworkUnreachable
+            | WriteZero
+    ) || error.kind() == TimedOut && is_of_tcp
 }
 
 /// Whether an error says no more than that the transport did not want to wait.
@@ -357,4 +379,18 @@ pub(super) fn is_passing(error: &io::Error) -> bool {
         error.kind(),
         io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut | io::ErrorKind::Interrupted
     )
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn time_out_of_tcp_is_none_of_ours() {
+        // ETIMEDOUT and EAGAIN.
+        let [of_tcp, of_a_limit] = [110, 11].map(io::Error::from_raw_os_error);
+        assert!(is_gone(&of_tcp) && !is_gone(&of_a_limit));
+        let of_a_layer = io::ErrorKind::TimedOut.into();
+        assert!(!is_gone(&of_a_layer) && is_passing(&of_a_layer) && is_passing(&of_a_limit));
+    }
 }

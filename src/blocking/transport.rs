@@ -19,7 +19,7 @@ use std::{
 ///
 /// use framewire::blocking::Transport;
 ///
-/// /// A layer of yours: its deadlines are those of the socket below.
+/// /// A layer of yours that makes one call of each: its deadlines are those of the socket below.
 /// struct Layer(TcpStream);
 ///
 /// impl Read for Layer {
@@ -64,6 +64,10 @@ pub trait Transport: Read + Write {
     /// Lets a read that has to wait end after `timeout`, which is never zero, with
     /// [`WouldBlock`](io::ErrorKind::WouldBlock) or [`TimedOut`](io::ErrorKind::TimedOut). `None`: it
     /// may wait for ever.
+    ///
+    /// It is for the whole call. A layer that reads several times from the socket below for one read of
+    /// its own, as TLS does for a record, has to share it out between them, or a peer that sends a byte
+    /// now and then makes the call last.
     ///
     /// # Errors
     ///

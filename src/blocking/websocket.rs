@@ -1,6 +1,6 @@
 //! A connection with a transport, a buffer and a clock: *receive, clock, send, wait*.
 
-use core::fmt;
+use core::{fmt, mem};
 use std::{
     io,
     time::{Duration, Instant},
@@ -36,6 +36,8 @@ pub struct WebSocket<S> {
     pub(super) io: Timed<S>,
     /// Why nothing can be written any more, while there may still be something to read.
     pub(super) lost: Option<io::Error>,
+    /// Whether [`Self::recv`] has told how the peer broke a rule.
+    told: bool,
 }
 
 /// What a [`WebSocket`] is made of, to go on without the adapter or with another one.
@@ -77,6 +79,7 @@ impl<S: Transport> WebSocket<S> {
             rx,
             io,
             lost: None,
+            told: false,
         }
     }
 
@@ -128,10 +131,9 @@ impl<S: Transport> WebSocket<S> {
                 Some((Event::Ping(_) | Event::Pong(_) | Event::Close(_) | Event::Failed(_), _)) => {
                 }
                 None => {
-                    return self
-                        .connection
-                        .failure()
-                        .map_or(Ok(None), |e| Err(e.into()));
+                    let failure = self.connection.failure();
+                    let untold = failure.filter(|_| !mem::replace(&mut self.told, true));
+                    return untold.map_or(Ok(None), |error| Err(error.into()));
                 }
             }
         }
@@ -147,7 +149,8 @@ impl<S: Transport> WebSocket<S> {
     ///
     /// # Examples
     ///
-    /// An echo, without a copy of its own:
+    /// An echo, without a copy of its own. It ends when the peer is gone and an answer can't be sent, also
+    /// if there would be more to receive:
     ///
     /// ```no_run
     /// use framewire::blocking::{Transport, WebSocket};
@@ -229,7 +232,11 @@ impl<S: Transport> WebSocket<S> {
     /// [`Error::Io`]: if the peer is gone, what it has sent before can still be received. And
     /// [`Error::TimedOut`].
     pub fn flush(&mut self) -> Result<(), Error> {
-        self.settle(Connection::handle_write_timeout).map(drop)
+        self.settle(Connection::handle_write_timeout)?;
+        if self.connection.is_closed() {
+            self.io.end_writing();
+        }
+        Ok(())
     }
 
     /// Closes the connection and waits until the peer has done so too: sends a Close frame behind
@@ -298,7 +305,7 @@ impl<S: Transport> WebSocket<S> {
             let has_closed = || self.connection.closed().is_some();
             if let Waited::Ended(error) = self.io.read(&mut self.rx, due, has_closed)? {
                 let error = self.lost.take().or(error).map(Error::Io);
-                ended_by(&mut self.connection, error).inspect_err(|_| self.io.end(false))?;
+                ended_by(&mut self.connection, error).inspect_err(|_| self.io.end_writing())?;
             }
         }
         Ok(())
@@ -312,10 +319,15 @@ impl<S: Transport> WebSocket<S> {
         loop {
             let now = self.io.now();
             let due = self.io.due(&mut self.connection, clock, now);
-            let due = due.inspect_err(|_| self.io.end(false))?;
+            let due = due.inspect_err(|_| self.io.end_writing())?;
             match self.io.write(self.connection.send_buf(), due) {
                 // What has been written has no deadline any more.
-                Ok(true) => return Ok(clock(&mut self.connection, now)?),
+                Ok(true) => {
+                    let due = clock(&mut self.connection, now)?;
+                    if self.connection.send_buf().is_empty() {
+                        return Ok(due);
+                    }
+                }
                 Ok(false) => {}
                 Err(error) => {
                     if is_gone(&error) {
@@ -341,7 +353,7 @@ impl<S: Transport> WebSocket<S> {
     /// Nothing is left to be done: ends the transport.
     fn end(&mut self) {
         let clean = self.connection.closed().is_some_and(|closed| closed.clean);
-        self.io.end(!clean);
+        self.io.end(clean);
     }
 }
 

@@ -300,7 +300,6 @@ impl fmt::Debug for Connection {
         f.debug_struct("Connection")
             .field("role", &self.role)
             .field("state", &self.state())
-            .field("subprotocol", &self.subprotocol)
             .field("send_buf", &self.tx)
             .finish_non_exhaustive()
     }

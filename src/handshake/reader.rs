@@ -51,11 +51,6 @@ impl HeadReader {
         rx.undecoded().get(self.scanner.head()).unwrap_or_default()
     }
 
-    /// Whether the head began with its first byte, and not with empty lines.
-    pub(super) fn begins_at_once(&self) -> bool {
-        self.scanner.head().start == 0
-    }
-
     /// How many header lines have begun.
     pub(super) fn headers(&self) -> usize {
         self.scanner.headers()

@@ -1,6 +1,10 @@
 //! `client` with servers that let it wait. These tests take eight seconds, and hardly more.
 
-use std::{io::Write as _, thread, time::Duration};
+use std::{
+    io::Write as _,
+    thread,
+    time::{Duration, Instant},
+};
 
 use crate::{
     answer_to, assert_done, assert_failed, at_once, opened,
@@ -68,6 +72,28 @@ fn servers_that_do_not_answer_are_given_up_within_ten_seconds() {
             }
         });
     });
+}
+
+#[test]
+fn servers_that_go_on_sending_are_listened_to_as_long_as_they_do() {
+    let server = peer(|listener| {
+        let mut stream = opened(listener);
+        let start = Instant::now();
+        // Two bytes of text, now and then, for longer than any silence is put up with.
+        while start.elapsed() < Duration::from_secs(9) {
+            stream.write_all(b"\x81\x02hi").expect("a reader");
+            thread::park_timeout(Duration::from_secs(1));
+        }
+        stream.write_all(b"\x88\x02\x03\xe8").expect("a reader");
+        drop(stream);
+    });
+    let mut client = Program::start_with("client", Duration::from_secs(20), |command| {
+        command.arg(server.uri())
+    });
+    client.end_stdin();
+    let ended = client.finish();
+    assert_eq!(ended.status, Some(0), "{ended:?}");
+    assert!(ended.stdout.starts_with(b"hi\nhi\n"), "{ended:?}");
 }
 
 #[test]

@@ -48,6 +48,10 @@ fn read(rules: &Rules, bytes: &[u8]) -> Result<Expected, HandshakeError> {
 
     let mut behind = 0;
     for interim in 0.. {
+        let mut begin = bytes[behind..].iter().zip(b"HTTP/");
+        if begin.any(|(byte, expected)| byte != expected) {
+            return Err(E::InvalidStatusLine);
+        }
         let head = head::read(&bytes[behind..], rules.limits).map_err(|flaw| match flaw {
             Flaw::HeadTooLarge => E::HeadTooLarge,
             Flaw::TooManyHeaders => E::TooManyHeaders,

@@ -212,10 +212,10 @@ impl Handshake {
         loop {
             match &mut self.phase {
                 Phase::Head => {
-                    let outcome = match self.reader.read(rx, &self.config.limits) {
+                    let outcome = match self.read_head(rx) {
                         Ok(false) => return None,
                         Ok(true) => self.take_head(rx),
-                        Err(error) => Err(error.into()),
+                        Err(error) => Err(error),
                     };
                     match outcome {
                         Ok(None) => {}
@@ -249,6 +249,16 @@ impl Handshake {
         }
     }
 
+    /// Tells whether the head is complete. A server that does not speak HTTP is found by its first bytes: it
+    /// may never send a line break.
+    fn read_head(&mut self, rx: &mut RecvBuf) -> Result<bool, HandshakeError> {
+        let mut begin = rx.undecoded().iter().zip(b"HTTP/");
+        if begin.any(|(byte, expected)| byte != expected) {
+            return Err(HandshakeError::InvalidStatusLine);
+        }
+        Ok(self.reader.read(rx, &self.config.limits)?)
+    }
+
     /// Takes a complete head out of the buffer. `None`: another head or a body follows.
     fn take_head(&mut self, rx: &mut RecvBuf) -> Result<Option<Outcome>, HandshakeError> {
         use HandshakeError as E;
@@ -257,8 +267,7 @@ impl Handshake {
         let line_len = head.iter().position(|&byte| byte == b'\r');
         let (line, lines) = head.split_at(line_len.unwrap_or_default());
         let lines = lines.strip_prefix(b"\r\n").unwrap_or_default();
-        let line = StatusLine::parse(line).filter(|_| self.reader.begins_at_once());
-        let StatusLine { version, status } = line.ok_or(E::InvalidStatusLine)?;
+        let StatusLine { version, status } = StatusLine::parse(line).ok_or(E::InvalidStatusLine)?;
         let headers = Headers::parse(lines, self.reader.headers()).ok_or(E::InvalidHeaderLine)?;
         let outcome = match status {
             101 => {

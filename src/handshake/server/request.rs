@@ -165,7 +165,6 @@ impl fmt::Debug for Request {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Request")
             .field("head", &self.head)
-            .field("subprotocol", &self.subprotocol())
             .finish_non_exhaustive()
     }
 }
