@@ -154,6 +154,8 @@ mod buffer;
 mod close;
 mod config;
 mod connection;
+#[cfg(feature = "deflate")]
+mod deflate;
 mod error;
 mod event;
 pub mod frame;
@@ -168,6 +170,8 @@ pub use buffer::{RecvBuf, SendBuf};
 pub use close::{CloseCode, CloseFrame};
 pub use config::{Accepts, Config, Keepalive, Role};
 pub use connection::{Closed, ClosedBy, Connection, State};
+#[cfg(feature = "deflate")]
+pub use deflate::Deflate;
 #[cfg(feature = "std")]
 pub use error::Error;
 pub use error::{ProtocolError, SendError, TimedOut, UnexpectedEof};

@@ -9,7 +9,7 @@ const MOST: usize = 16;
 
 /// What is wrong with a list of extensions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum InvalidExtensions {
+pub(crate) enum InvalidExtensions {
     /// It does not follow the grammar, or is empty.
     Malformed,
     /// More than 16 extensions, or one with more than 16 parameters.
@@ -39,7 +39,7 @@ pub(super) fn check<'a>(
 }
 
 /// The extensions in the order of preference, up to the first mistake.
-pub(super) fn extensions<'a>(
+pub(crate) fn extensions<'a>(
     values: impl Iterator<Item = &'a [u8]>,
 ) -> impl Iterator<Item = Result<Extension<'a>, InvalidExtensions>> {
     values.flat_map(|value| {
@@ -56,15 +56,18 @@ pub(super) fn extensions<'a>(
 
 /// One extension: its name, and its parameters as they came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Extension<'a> {
-    pub(super) name: &'a str,
+pub(crate) struct Extension<'a> {
+    pub(crate) name: &'a str,
     params: &'a [u8],
 }
 
 impl<'a> Extension<'a> {
     /// The parameters in order.
-    #[cfg_attr(not(test), expect(dead_code, reason = "no extension is supported yet"))]
-    pub(super) fn params(&self) -> impl Iterator<Item = Param<'a>> {
+    #[cfg_attr(
+        not(any(feature = "deflate", test)),
+        expect(dead_code, reason = "no extension is supported")
+    )]
+    pub(crate) fn params(&self) -> impl Iterator<Item = Param<'a>> {
         let mut cursor = Cursor(self.params);
         // The grammar was checked when the extension was made.
         core::iter::from_fn(move || cursor.param().ok().flatten())
@@ -73,19 +76,22 @@ impl<'a> Extension<'a> {
 
 /// A parameter of an extension.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Param<'a> {
-    pub(super) name: &'a str,
-    pub(super) value: Option<Value<'a>>,
+pub(crate) struct Param<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) value: Option<Value<'a>>,
 }
 
 /// The value of a parameter, which is a token, written as such or in quotes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Value<'a>(&'a [u8]);
+pub(crate) struct Value<'a>(&'a [u8]);
 
 impl<'a> Value<'a> {
     /// The characters of the token, without quotes and escapes.
-    #[cfg_attr(not(test), expect(dead_code, reason = "no extension is supported yet"))]
-    pub(super) fn chars(self) -> impl Iterator<Item = u8> {
+    #[cfg_attr(
+        not(any(feature = "deflate", test)),
+        expect(dead_code, reason = "no extension is supported")
+    )]
+    pub(crate) fn chars(self) -> impl Iterator<Item = u8> {
         let mut chars = self.0.iter().copied();
         // A backslash is no token character: it is an escape.
         core::iter::from_fn(move || match chars.next() {

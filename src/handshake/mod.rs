@@ -10,7 +10,7 @@
 
 mod authority;
 pub mod client;
-mod extension;
+pub(crate) mod extension;
 mod head;
 mod header;
 mod http1;
