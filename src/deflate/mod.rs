@@ -1,8 +1,9 @@
 //! The extension permessage-deflate (RFC 7692): its parameters, and the data of messages in and out.
 //!
-//! [`negotiate`] is pure functions over parameters; what they agree on goes into a [`Decompressor`],
-//! which knows payloads and nothing of frames. Its state is large, so that it is made when the first
-//! message needs it, and goes to a [`pool`] of its thread when it has no history to remember.
+//! [`negotiate`] is pure functions over parameters; what they agree on goes into a [`Compressor`] and a
+//! [`Decompressor`], which know payloads and nothing of frames. A state of either kind is large, so
+//! that it is made when the first message needs it, and goes to a [`pool`] of its thread when it has no
+//! history to remember.
 
 // Everything here comes from the peer, or goes where the peer will look at it.
 #![cfg_attr(not(test), warn(clippy::indexing_slicing))]
@@ -11,14 +12,20 @@
     expect(dead_code, reason = "no connection compresses its messages yet")
 )]
 
+mod compress;
 mod decompress;
 pub(crate) mod negotiate;
 mod options;
 mod pool;
 mod slot;
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+mod tokens;
 
 #[expect(unused_imports, reason = "no connection compresses its messages yet")]
 pub(crate) use self::{
+    compress::Compressor,
     decompress::{Decompressor, InvalidData, Progress, Rest},
     slot::Slot,
 };
