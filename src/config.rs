@@ -2,6 +2,8 @@
 
 use core::time::Duration;
 
+use crate::deflate::Deflate;
+
 /// Which end of the connection this is.
 ///
 /// The role decides who masks (RFC 6455 section 5.1), who closes the transport first
@@ -88,6 +90,7 @@ pub struct Config {
     pub(crate) accepts: Accepts,
     pub(crate) auto_pong: bool,
     pub(crate) receive_while_closing: bool,
+    pub(crate) deflate: Option<Deflate>,
 }
 
 impl Config {
@@ -108,13 +111,15 @@ impl Config {
             accepts: Accepts::Both,
             auto_pong: true,
             receive_while_closing: true,
+            deflate: None,
         }
     }
 
     /// The largest message in bytes, over all its fragments, inclusive. 16 MiB by default.
     ///
     /// A larger one fails the connection with 1009, at the header of the frame that would cross
-    /// the limit. With [`receive_part`](crate::Connection::receive_part), which joins nothing,
+    /// the limit. Of a compressed message what it is decompressed to counts, and fails while that
+    /// happens; on the wire it may be an eighth longer, and 16 bytes for each frame. With [`receive_part`](crate::Connection::receive_part), which joins nothing,
     /// `usize::MAX` lifts the limit altogether.
     #[must_use]
     pub const fn max_message_size(mut self, bytes: usize) -> Self {
@@ -123,7 +128,8 @@ impl Config {
     }
 
     /// The largest payload of one frame in bytes, inclusive. 16 MiB by default; a larger one fails
-    /// the connection with 1009 at its header.
+    /// the connection with 1009 at its header. Of a compressed message it is the payload on the wire, with
+    /// as much more as there.
     #[must_use]
     pub const fn max_frame_size(mut self, bytes: usize) -> Self {
         self.max_frame_size = bytes;
@@ -185,6 +191,37 @@ impl Config {
     #[must_use]
     pub const fn message_timeout(mut self, timeout: Duration) -> Self {
         self.message_timeout = Millis::from_duration(timeout);
+        self
+    }
+
+    /// Offers and accepts permessage-deflate (RFC 7692): messages are compressed if the peer can do so as
+    /// well. Off by default. It is for the opening handshakes of this crate; [`Deflate`] tells what it costs.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use framewire::{Config, Deflate, client, server};
+    ///
+    /// let connection = Config::new().deflate(Deflate::new());
+    /// let accepting = server::Config::new().connection(connection);
+    /// let connecting = client::Config::new().connection(connection);
+    /// # let request = client::Request::new("ws://h/")?;
+    /// # let mut handshake = client::Handshake::new(&request, &connecting);
+    /// # let mut bytes = Vec::new();
+    /// # while !handshake.send_buf().is_empty() { handshake.send_buf().write_to(&mut bytes)?; }
+    /// # let mut rx = framewire::RecvBuf::new();
+    /// # rx.extend_from_slice(&bytes);
+    /// # let opening = server::Handshake::new(&accepting).receive(&mut rx);
+    /// # let Some(server::Opening::Upgrade(request)) = opening else { panic!("{opening:?}") };
+    /// let conn = request.upgrade(); // of a client that offers compression
+    /// assert!(conn.can_compress());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[cfg(feature = "deflate")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "deflate")))]
+    #[must_use]
+    pub const fn deflate(mut self, deflate: Deflate) -> Self {
+        self.deflate = Some(deflate);
         self
     }
 

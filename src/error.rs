@@ -40,6 +40,9 @@ pub enum ProtocolError {
     /// A text message or the reason of a Close frame is not UTF-8 (RFC 6455 section 8.1).
     #[error("text that is not UTF-8")]
     InvalidUtf8,
+    /// The payload of a compressed message does not decompress (RFC 7692 section 7.2.2).
+    #[error("compressed message that does not decompress")]
+    InvalidCompression,
     /// A Close frame whose payload is a single byte (RFC 6455 section 5.5.1).
     #[error("close frame with a payload of one byte")]
     TruncatedCloseCode,
@@ -57,7 +60,8 @@ pub enum ProtocolError {
     /// A message is larger than [`Config::max_message_size`](crate::Config::max_message_size).
     #[error("message of at least {size} bytes, the limit is {limit}")]
     MessageTooBig {
-        /// The bytes so far, with those that the last header announced.
+        /// The bytes so far, with those that the last header announced. Of a compressed message: decompressed
+        /// ones, as far as it was looked at.
         size: u64,
         /// The limit.
         limit: u64,
@@ -99,7 +103,7 @@ impl ProtocolError {
             | Self::TruncatedCloseCode
             | Self::InvalidCloseCode(_) => CloseCode::PROTOCOL_ERROR,
             Self::UnacceptableText | Self::UnacceptableBinary => CloseCode::UNSUPPORTED_DATA,
-            Self::InvalidUtf8 => CloseCode::INVALID_PAYLOAD,
+            Self::InvalidUtf8 | Self::InvalidCompression => CloseCode::INVALID_PAYLOAD,
             Self::TooManyFragments { .. } | Self::TooManyPings { .. } | Self::MessageTooSlow => {
                 CloseCode::POLICY_VIOLATION
             }

@@ -7,9 +7,9 @@
 //!
 //! ```text
 //!  transport                        Connection                                application
-//!  socket --> RecvBuf --> frames --> messages ------------------> Event<'rx> --> match
+//!  socket --> RecvBuf --> frames --> [inflate] --> messages ----> Event<'rx> --> match
 //!                            |  pong, answer to Close, Close of a failure
-//!  socket <-- SendBuf <-- frames <-- messages <------------------ send_*, close
+//!  socket <-- SendBuf <-- frames <-- [deflate] <-- messages <---- send_*, close
 //!  clock  --> handle_timeout(now) --> ping | Close | TimedOut     (returns the next deadline)
 //! ```
 //!
@@ -98,6 +98,7 @@
 //! - Messages too large to hold: [`receive_part`](Connection::receive_part) and
 //!   [`start_message`](Connection::start_message).
 //! - One message for many peers: [`PreparedMessage`].
+//! - Compression: [`Config::deflate`], and what it costs: [`Deflate`].
 //! - How a connection ended: [`Connection::closed`], [`Connection::failure`].
 //! - Frames without a connection, for proxies and tools: [`frame`].
 //!
@@ -107,6 +108,7 @@
 //! |---|---|---|
 //! | `std` | yes | [`blocking`], `Read` and `Write` for the buffers, the system's random numbers for clients; without it the crate is `no_std` with `alloc` |
 //! | `simd` | yes | masking by the widest vectors the processor has, chosen at run time; needs `std` |
+//! | `deflate` | yes | permessage-deflate (RFC 7692), off until it is [configured](Config::deflate); needs `std` |
 //!
 //! # Design
 //!
@@ -125,6 +127,9 @@
 //!   could only look at all of it a second time, which costs more.
 //! - **Nothing is allocated for what a header promises**, only for what has arrived, and nothing for
 //!   each message: a warm connection does not allocate.
+//! - **Compression is a stage, not a trait.** permessage-deflate is the one extension that browsers speak. It
+//!   sits between frames and messages, and holds a state for one message only, unless context takeover is
+//!   agreed on.
 //!
 //! How each requirement of the RFCs is tested stands in `docs/requirements.md`.
 //!
@@ -155,6 +160,9 @@ mod close;
 mod config;
 mod connection;
 #[cfg(feature = "deflate")]
+mod deflate;
+#[cfg(not(feature = "deflate"))]
+#[path = "deflate/off.rs"]
 mod deflate;
 mod error;
 mod event;

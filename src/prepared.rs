@@ -6,6 +6,11 @@ use core::fmt;
 use bytes::Bytes;
 
 use crate::{MessageKind, frame::EncodedHeader};
+#[cfg(feature = "deflate")]
+use crate::{
+    deflate::{self, Deflate},
+    frame::RSV1,
+};
 
 /// A message encoded once, to be sent on any number of connections
 /// ([`Connection::send_prepared`](crate::Connection::send_prepared)).
@@ -32,6 +37,16 @@ pub struct PreparedMessage {
     /// The whole frame as a server sends it: header and payload.
     frame: Bytes,
     header_len: usize,
+    compressed: Option<Compressed>,
+}
+
+/// The same message, compressed.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Compressed {
+    /// The whole frame as a server sends it.
+    pub(crate) frame: Bytes,
+    /// The window that it takes to decompress it.
+    pub(crate) window_bits: u8,
 }
 
 impl PreparedMessage {
@@ -48,15 +63,38 @@ impl PreparedMessage {
     }
 
     fn new(kind: MessageKind, payload: &[u8]) -> Self {
-        let header = EncodedHeader::new(kind.first_byte(), payload.len() as u64, None);
-        let mut frame = Vec::with_capacity(header.len() + payload.len());
-        frame.extend_from_slice(&header);
-        frame.extend_from_slice(payload);
+        let (frame, header_len) = encode(kind.first_byte(), payload);
         Self {
             kind,
-            frame: frame.into(),
-            header_len: header.len(),
+            frame,
+            header_len,
+            compressed: None,
         }
+    }
+
+    /// Adds the message compressed, if that makes it smaller, for the servers' connections that have agreed
+    /// on a window at least as large as [`Deflate::send_window_bits`]. All others get it as it is.
+    ///
+    /// Where the connection compresses with context takeover, the next message begins without context.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use framewire::{Deflate, PreparedMessage};
+    ///
+    /// let news = PreparedMessage::text(&"tide is high ".repeat(100)).compress(&Deflate::new());
+    /// # assert_eq!(news.payload().len(), 1300);
+    /// ```
+    #[cfg(feature = "deflate")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "deflate")))]
+    #[must_use]
+    pub fn compress(mut self, options: &Deflate) -> Self {
+        let payload = deflate::prepare(options, self.payload());
+        self.compressed = payload.map(|payload| Compressed {
+            frame: encode(self.kind.first_byte() | RSV1, &payload).0,
+            window_bits: options.send_window_bits,
+        });
+        self
     }
 
     /// The kind of the message.
@@ -75,6 +113,19 @@ impl PreparedMessage {
     pub(crate) fn frame(&self) -> &Bytes {
         &self.frame
     }
+
+    pub(crate) fn compressed(&self) -> Option<&Compressed> {
+        self.compressed.as_ref()
+    }
+}
+
+/// A frame as a server sends it, and the length of its header.
+fn encode(first: u8, payload: &[u8]) -> (Bytes, usize) {
+    let header = EncodedHeader::new(first, payload.len() as u64, None);
+    let mut frame = Vec::with_capacity(header.len() + payload.len());
+    frame.extend_from_slice(&header);
+    frame.extend_from_slice(payload);
+    (frame.into(), header.len())
 }
 
 impl fmt::Debug for PreparedMessage {

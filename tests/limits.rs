@@ -369,7 +369,7 @@ fn sums_of_claimed_lengths_do_not_overflow() {
                 let trace = trace(role, config, &input(role, &bytes));
                 let error = ProtocolError::MessageTooBig {
                     size: most + first as u64,
-                    limit: usize::MAX as u64 / 8,
+                    limit: usize::MAX as u64 / 16,
                 };
                 assert_failed(&trace, error, 1009);
 

@@ -1,8 +1,10 @@
 //! The two buffers of a connection: what came in ([`RecvBuf`], the caller's) and what has to go
 //! out ([`SendBuf`], the connection's). Bytes and places only; what they mean is decided elsewhere.
 
+mod inflated;
 mod recv;
 mod send;
 
+pub(crate) use inflated::{PIECE, append};
 pub use recv::RecvBuf;
 pub use send::SendBuf;

@@ -7,6 +7,8 @@ use core::{
     sync::atomic::{AtomicUsize, Ordering},
 };
 
+use super::inflated::Inflated;
+
 /// What an empty buffer grows to: the usual room for a read, and the slack for its alignment.
 const USUAL_READ: usize = 16 * 1024;
 /// Room below this is not worth a read: it is worth moving or growing.
@@ -43,7 +45,7 @@ const CACHE_LINE: usize = 64;
 /// # Cost
 ///
 /// Storage grows with what arrives, never with what a header promises: at most twice the bytes
-/// held, plus 16 KiB. It is zeroed once, when it grows. Bytes are moved only to make room, and each
+/// held, plus 16 KiB, and as much as a compressed message is decompressed to. It is zeroed once, when it grows. Bytes are moved only to make room, and each
 /// of them not more than once for every doubling.
 ///
 /// # Examples
@@ -67,6 +69,8 @@ pub struct RecvBuf {
     end: usize,
     /// The text so far of a message that comes in pieces.
     text: String,
+    /// What a compressed message inflates to.
+    inflated: Inflated,
     /// Whether a message is in progress, be it in `storage` or in `text`.
     in_progress: bool,
     /// The room that was given last, as far as it is not filled.
@@ -90,6 +94,7 @@ impl RecvBuf {
             start: 0,
             end: 0,
             text: String::new(),
+            inflated: Inflated::default(),
             in_progress: false,
             missing: 0,
             room: 0,
@@ -170,7 +175,7 @@ impl RecvBuf {
     /// How many bytes of storage it holds, also while it is empty.
     #[must_use]
     pub fn capacity(&self) -> usize {
-        self.storage.capacity() + self.text.capacity()
+        self.storage.capacity() + self.text.capacity() + self.inflated.capacity()
     }
 
     /// Gives all storage back if it is empty; otherwise does nothing.
@@ -330,6 +335,7 @@ impl RecvBuf {
         self.start = self.end;
         (self.message, self.joined) = (self.end, self.end);
         self.text.clear();
+        self.inflated.clear();
         self.end_message();
     }
 
@@ -357,7 +363,7 @@ impl RecvBuf {
     pub(crate) fn begin_message(&mut self) {
         self.in_progress = true;
         (self.message, self.joined) = (self.start, self.start);
-        self.text.clear();
+        self.clear_parts();
     }
 
     pub(crate) fn end_message(&mut self) {
@@ -392,13 +398,26 @@ impl RecvBuf {
         &self.text
     }
 
-    pub(crate) fn clear_text(&mut self) {
+    /// What a compressed message inflated to.
+    pub(crate) fn inflated(&self) -> &[u8] {
+        self.inflated.bytes()
+    }
+
+    /// Drops what has been handed out or is about to be collected: text and inflated bytes.
+    pub(crate) fn clear_parts(&mut self) {
         self.text.clear();
+        self.inflated.clear();
     }
 
     /// Both at once: the undecoded bytes to take pieces from, and the text to append them to.
     pub(crate) fn undecoded_and_text(&mut self) -> (&[u8], &mut String) {
         (&self.storage[self.start..self.end], &mut self.text)
+    }
+
+    /// All at once: the undecoded bytes to inflate, and where to.
+    pub(crate) fn undecoded_to_inflate(&mut self) -> (&[u8], &mut Inflated, &mut String) {
+        let undecoded = &self.storage[self.start..self.end];
+        (undecoded, &mut self.inflated, &mut self.text)
     }
 }
 

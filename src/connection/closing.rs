@@ -353,6 +353,9 @@ impl Connection {
         self.may_send = false;
         self.outgoing = None;
         self.waiting_pong = None;
+        if let Some(deflate) = &mut self.deflate {
+            deflate.end_sending();
+        }
         if self.phase == Phase::Idle {
             self.phase = Phase::Header;
         }
@@ -368,5 +371,8 @@ impl Connection {
         self.message.kind = None;
         self.found = None;
         self.left = 0;
+        if let Some(deflate) = &mut self.deflate {
+            deflate.end_receiving();
+        }
     }
 }

@@ -11,14 +11,14 @@ use super::{
 use crate::{
     Accepts, CloseFrame, MessageKind, ProtocolError, RecvBuf, Role,
     close::ClosePayloadError,
-    frame::{Header, MaskingKey, Opcode, unmask},
+    frame::{Header, MaskingKey, Opcode, RSV1, unmask},
     utf8,
 };
 
 const MIXED: &str = "receive() and receive_part() must not be mixed within one message";
 
-/// What a frame header led to.
-enum Begun {
+/// What a frame header or a payload led to.
+pub(super) enum Begun {
     /// The frame, or its header, is not there completely.
     Incomplete,
     /// Nothing but the next step: a data frame with its payload still to come.
@@ -173,14 +173,14 @@ impl Connection {
         let [first, second, ..] = *bytes else {
             return Ok(Begun::Incomplete);
         };
-        self.check_first_bytes(first, second)?;
+        let compressed = self.check_first_bytes(first, second)?;
         let Some((header, size)) = Header::decode(bytes)? else {
             return Ok(Begun::Incomplete);
         };
         if header.opcode.is_control() {
             return self.control_frame(rx, &header, size);
         }
-        self.begin_data_frame(&header, streaming)?;
+        self.begin_data_frame(&header, compressed, streaming)?;
         self.message.frame_size = size as u64 + header.payload_len;
         rx.consume(size);
         if header.opcode != Opcode::Continuation {
@@ -193,10 +193,15 @@ impl Connection {
         Ok(Begun::Payload)
     }
 
-    /// The rules that two bytes show, but for those of [`Header::decode`].
-    fn check_first_bytes(&self, first: u8, second: u8) -> Result<(), ProtocolError> {
+    /// The rules that two bytes show, but for those of [`Header::decode`]. Tells whether they begin a
+    /// compressed message (RFC 7692 section 6).
+    fn check_first_bytes(&self, first: u8, second: u8) -> Result<bool, ProtocolError> {
         let bits = first & 0x70;
-        if bits != 0 {
+        let opcode = Opcode::new(first & 0xf);
+        let compressed = bits == RSV1
+            && self.deflate.is_some()
+            && matches!(opcode, Some(Opcode::Text | Opcode::Binary));
+        if bits != 0 && !compressed {
             return Err(ProtocolError::ReservedBits { bits });
         }
         match (self.role, second & 0x80 != 0) {
@@ -204,7 +209,7 @@ impl Connection {
             (Role::Client, true) => return Err(ProtocolError::MaskedFrame),
             (Role::Server, true) | (Role::Client, false) => {}
         }
-        match (Opcode::new(first & 0xf), self.message.kind) {
+        match (opcode, self.message.kind) {
             (Some(Opcode::Continuation), None) => Err(ProtocolError::UnexpectedContinuation),
             (Some(Opcode::Text | Opcode::Binary), Some(_)) => {
                 Err(ProtocolError::InterleavedMessage)
@@ -215,16 +220,21 @@ impl Connection {
             (Some(Opcode::Binary), None) if self.config.accepts == Accepts::Text => {
                 Err(ProtocolError::UnacceptableBinary)
             }
-            _ => Ok(()),
+            _ => Ok(compressed),
         }
     }
 
     /// Checks the limits and sets up the message in progress (RFC 6455 section 5.4).
-    fn begin_data_frame(&mut self, header: &Header, streaming: bool) -> Result<(), ProtocolError> {
+    fn begin_data_frame(
+        &mut self,
+        header: &Header,
+        compressed: bool,
+        streaming: bool,
+    ) -> Result<(), ProtocolError> {
         let message = &mut self.message;
         match header.opcode {
-            Opcode::Text => message.begin(MessageKind::Text),
-            Opcode::Binary => message.begin(MessageKind::Binary),
+            Opcode::Text => message.begin(MessageKind::Text, compressed),
+            Opcode::Binary => message.begin(MessageKind::Binary, compressed),
             Opcode::Continuation | Opcode::Close | Opcode::Ping | Opcode::Pong => {}
         }
         let limit = self.config.max_fragments;
@@ -233,20 +243,22 @@ impl Connection {
         }
         message.fragments += 1;
         let size = header.payload_len;
-        let limit = limit_of(self.config.max_frame_size as u64, usize::MAX as u64, true);
-        if size > limit {
+        let limit = limit_of(self.config.max_frame_size, true);
+        if size > message.on_the_wire(limit) {
             return Err(ProtocolError::FrameTooBig { size, limit });
         }
         let size = message.len.saturating_add(size);
-        let limit = limit_of(
-            self.config.max_message_size as u64,
-            usize::MAX as u64,
-            streaming,
-        );
-        if size > limit {
+        let limit = limit_of(self.config.max_message_size, streaming);
+        if size > message.on_the_wire(limit) {
+            return Err(ProtocolError::MessageTooBig { size, limit });
+        }
+        if message.inflated > limit {
+            // The limit has been lowered meanwhile.
+            let size = message.inflated;
             return Err(ProtocolError::MessageTooBig { size, limit });
         }
         message.len = size;
+        message.limit = limit;
         message.fin = header.fin;
         message.frame_left = header.payload_len;
         message.key = header.masking_key.unwrap_or(MaskingKey::new([0; 4]));
@@ -255,13 +267,12 @@ impl Connection {
 
     /// Takes what has arrived of the payload of a data frame.
     fn go_on_with_payload(&mut self, rx: &mut RecvBuf) -> Result<Begun, ProtocolError> {
-        let kind = self.message.kind.expect("a payload belongs to a message");
-        let arrived = rx.undecoded().len();
-        let n = usize::try_from(self.message.frame_left).map_or(arrived, |left| left.min(arrived));
-        if self.role == Role::Server {
-            unmask(&mut rx.undecoded_mut()[..n], self.message.key);
-            self.message.key = self.message.key.rotated(n as u64);
+        if self.message.compressed {
+            return self.go_on_with_compressed(rx);
         }
+        let kind = self.message_kind();
+        let n = self.unmask_payload(rx);
+        self.message.unmasked = 0;
         self.message.frame_left -= n as u64;
         let frame_done = self.message.frame_left == 0;
         let last = frame_done && self.message.fin;
@@ -270,7 +281,7 @@ impl Connection {
         let part = match kind {
             MessageKind::Text => {
                 if streaming {
-                    rx.clear_text();
+                    rx.clear_parts();
                 }
                 let (undecoded, text) = rx.undecoded_and_text();
                 let utf8 = &mut self.message.utf8;
@@ -289,10 +300,41 @@ impl Connection {
                 Located::new(Kind::Binary, joined)
             }
         };
+        rx.set_missing(usize::try_from(self.message.frame_left).unwrap_or(usize::MAX));
+        Ok(self.payload_taken(rx, part, frame_done, last))
+    }
+
+    /// The kind of the message in progress.
+    pub(super) fn message_kind(&self) -> MessageKind {
+        self.message.kind.expect("a payload belongs to a message")
+    }
+
+    /// Unmasks what has arrived of the payload of the frame in progress, as far as it is not yet, and
+    /// tells how much there is of it.
+    pub(super) fn unmask_payload(&mut self, rx: &mut RecvBuf) -> usize {
+        let message = &mut self.message;
+        let arrived = rx.undecoded().len();
+        let n = usize::try_from(message.frame_left).map_or(arrived, |left| left.min(arrived));
+        if self.role == Role::Server {
+            let done = message.unmasked.min(n);
+            unmask(&mut rx.undecoded_mut()[done..n], message.key);
+            message.key = message.key.rotated((n - done) as u64);
+            message.unmasked = n;
+        }
+        n
+    }
+
+    /// What taking a payload, or a piece of it, led to: `part` is what it came to.
+    pub(super) fn payload_taken(
+        &mut self,
+        rx: &mut RecvBuf,
+        part: Located,
+        frame_done: bool,
+        last: bool,
+    ) -> Begun {
         if frame_done {
             self.phase = Phase::Header;
         }
-        rx.set_missing(usize::try_from(self.message.frame_left).unwrap_or(usize::MAX));
         if last {
             self.count_message();
             self.end_message();
@@ -302,13 +344,13 @@ impl Connection {
             self.stats.other_frames_received += 1;
         }
 
-        let deliver = last || streaming && !part.range().is_empty();
+        let deliver = last || self.message.streaming && !part.range().is_empty();
         if deliver && self.delivers_messages() {
-            Ok(Begun::Event(part))
+            Begun::Event(part)
         } else if frame_done {
-            Ok(Begun::Payload)
+            Begun::Payload
         } else {
-            Ok(Begun::Incomplete)
+            Begun::Incomplete
         }
     }
 
@@ -376,22 +418,29 @@ impl Connection {
 }
 
 impl super::Incoming {
-    fn begin(&mut self, kind: MessageKind) {
+    fn begin(&mut self, kind: MessageKind, compressed: bool) {
         self.kind = Some(kind);
+        self.compressed = compressed;
         self.len = 0;
+        self.inflated = 0;
         self.fragments = 0;
         self.utf8 = utf8::Incremental::default();
     }
 }
 
-/// The limit for lengths from the wire that a configured one means, where `largest` is the largest
-/// number that can be configured: it stands for no limit. But what is joined has to fit into an
-/// eighth of the address space, where [`Located`] can point to.
-fn limit_of(configured: u64, largest: u64, streaming: bool) -> u64 {
+/// The limit for lengths from the wire that a configured one means.
+pub(super) fn limit_of(configured: usize, streaming: bool) -> u64 {
+    limit_below(configured as u64, usize::MAX as u64, streaming)
+}
+
+/// As [`limit_of`], where `largest` is the largest number that can be configured: it stands for no
+/// limit. But what is joined has to fit into a
+/// sixteenth of the address space, where [`Located`] can point to.
+fn limit_below(configured: u64, largest: u64, streaming: bool) -> u64 {
     match (configured == largest, streaming) {
         (true, true) => u64::MAX,
         (_, true) => configured,
-        (_, false) => configured.min(largest / 8),
+        (_, false) => configured.min(largest / 16),
     }
 }
 
@@ -403,11 +452,11 @@ mod tests {
     #[test]
     fn lengths_are_compared_before_they_are_cut_to_the_machine_word() {
         let word = u64::from(u32::MAX);
-        assert_eq!(limit_of(1000, word, false), 1000);
-        assert_eq!(limit_of(1000, word, true), 1000);
+        assert_eq!(limit_below(1000, word, false), 1000);
+        assert_eq!(limit_below(1000, word, true), 1000);
         // No limit: a message that is joined must fit, one that is streamed need not.
-        assert_eq!(limit_of(word, word, false), 0x1fff_ffff);
-        assert_eq!(limit_of(word, word, true), u64::MAX);
-        assert!(0x1_0000_0005 > limit_of(word, word, false));
+        assert_eq!(limit_below(word, word, false), 0x0fff_ffff);
+        assert_eq!(limit_below(word, word, true), u64::MAX);
+        assert!(0x1_0000_0005 > limit_below(word, word, false));
     }
 }

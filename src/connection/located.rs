@@ -6,7 +6,7 @@ use core::{num::NonZeroUsize, ops::Range};
 /// Where an event lies in the receive buffer, and what it is: two words, see `receive`.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Located {
-    /// `start << 3 | kind`: a buffer is never as large as an eighth of the address space.
+    /// `start << 4 | kind`: a buffer is never as large as a sixteenth of the address space.
     start_and_kind: NonZeroUsize,
     end: usize,
 }
@@ -21,6 +21,8 @@ pub(super) enum Kind {
     Ping,
     Pong,
     Close,
+    /// In the inflated bytes of the buffer.
+    Inflated,
     /// The failure is in the connection. The range says nothing.
     Failed,
 }
@@ -28,7 +30,7 @@ pub(super) enum Kind {
 impl Located {
     #[inline]
     pub(super) fn new(kind: Kind, range: Range<usize>) -> Self {
-        let start_and_kind = NonZeroUsize::new(range.start << 3 | kind as usize);
+        let start_and_kind = NonZeroUsize::new(range.start << 4 | kind as usize);
         Self {
             start_and_kind: start_and_kind.expect("no kind is zero"),
             end: range.end,
@@ -37,20 +39,21 @@ impl Located {
 
     #[inline]
     pub(super) fn kind(self) -> Kind {
-        match self.start_and_kind.get() & 7 {
+        match self.start_and_kind.get() & 15 {
             1 => Kind::Binary,
             2 => Kind::Text,
             3 => Kind::UncheckedText,
             4 => Kind::Ping,
             5 => Kind::Pong,
             6 => Kind::Close,
+            7 => Kind::Inflated,
             _ => Kind::Failed,
         }
     }
 
     #[inline]
     pub(super) fn range(self) -> Range<usize> {
-        self.start_and_kind.get() >> 3..self.end
+        self.start_and_kind.get() >> 4..self.end
     }
 }
 
@@ -67,6 +70,7 @@ mod tests {
             Kind::Ping,
             Kind::Pong,
             Kind::Close,
+            Kind::Inflated,
             Kind::Failed,
         ];
         for kind in kinds {
@@ -74,7 +78,7 @@ mod tests {
                 0..0,
                 0..7,
                 12_345..70_000,
-                (usize::MAX >> 4)..(usize::MAX >> 3),
+                (usize::MAX >> 5)..(usize::MAX >> 4),
             ] {
                 let located = Located::new(kind, range.clone());
                 assert_eq!((located.kind(), located.range()), (kind, range));

@@ -7,6 +7,7 @@
 mod clock;
 mod closing;
 mod frames;
+mod inflate;
 mod located;
 mod receive;
 mod send;
@@ -15,8 +16,8 @@ use alloc::boxed::Box;
 use core::fmt;
 
 use crate::{
-    Accepts, Config, MessageKind, ProtocolError, Role, SendBuf, Stats, frame::MaskingKey, rng::Rng,
-    utf8,
+    Accepts, Config, MessageKind, ProtocolError, Role, SendBuf, Stats, deflate::Codec,
+    frame::MaskingKey, rng::Rng, utf8,
 };
 use clock::Clock;
 use closing::Closing;
@@ -33,7 +34,7 @@ use send::WaitingPong;
 ///
 /// An open connection of a server that waits for input owns no heap memory but the name of its
 /// subprotocol, once [`SendBuf::release`] has been called. A client owns the generator of its masking
-/// keys.
+/// keys. One that has agreed on compression owns 300 bytes more, and what `Deflate` tells.
 pub struct Connection {
     // What every received message needs comes first.
     phase: Phase,
@@ -54,6 +55,8 @@ pub struct Connection {
     rng: Option<Rng>,
     waiting_pong: Option<Box<WaitingPong>>,
     outgoing: Option<Outgoing>,
+    /// If permessage-deflate was agreed on.
+    deflate: Option<Box<Codec>>,
 
     closing: Closing,
     clock: Clock,
@@ -88,6 +91,7 @@ struct Found {
 struct Incoming {
     /// `None` between two messages.
     kind: Option<MessageKind>,
+    compressed: bool,
     /// Whether its parts are handed out as they arrive.
     streaming: bool,
     /// Of the frame in progress: its FIN bit, its size with its header, its missing payload bytes,
@@ -96,8 +100,14 @@ struct Incoming {
     frame_size: u64,
     frame_left: u64,
     key: MaskingKey,
-    /// Payload bytes that the headers so far announced.
+    /// How much of it was unmasked and waits to be used.
+    unmasked: usize,
+    /// Payload bytes that the headers so far announced, and how many the message may have, as it was at the
+    /// last of them.
     len: u64,
+    limit: u64,
+    /// Bytes that a compressed one has been decompressed to.
+    inflated: u64,
     fragments: u32,
     utf8: utf8::Incremental,
 }
@@ -108,6 +118,7 @@ struct Outgoing {
     kind: MessageKind,
     /// Whether a frame of it has been queued.
     begun: bool,
+    compressed: bool,
     utf8: utf8::Incremental,
 }
 
@@ -170,12 +181,16 @@ impl Connection {
             stats: Counters::default(),
             message: Incoming {
                 kind: None,
+                compressed: false,
                 streaming: false,
                 fin: false,
                 frame_size: 0,
                 frame_left: 0,
                 key: MaskingKey::new([0; 4]),
+                unmasked: 0,
                 len: 0,
+                limit: 0,
+                inflated: 0,
                 fragments: 0,
                 utf8: utf8::Incremental::default(),
             },
@@ -184,6 +199,7 @@ impl Connection {
             rng,
             waiting_pong: None,
             outgoing: None,
+            deflate: None,
             closing: Closing::default(),
             clock: Clock::default(),
             config,
@@ -201,8 +217,10 @@ impl Connection {
         rng: Option<Rng>,
         tx: SendBuf,
         subprotocol: Option<&str>,
+        deflate: Option<Codec>,
     ) -> Self {
         let mut connection = Self::new(role, config, rng);
+        connection.deflate = deflate.map(Box::new);
         connection.stats.preamble = tx.queued();
         connection.tx = tx;
         connection.subprotocol = subprotocol.map(Box::from);
@@ -219,6 +237,24 @@ impl Connection {
     #[must_use]
     pub fn subprotocol(&self) -> Option<&str> {
         self.subprotocol.as_deref()
+    }
+
+    /// Whether the opening handshake agreed on permessage-deflate (RFC 7692), so that messages may come and go
+    /// compressed. A server may still have demanded of a client what no compressor here can keep to, see
+    /// `Deflate::send_window_bits`: then they only come.
+    #[must_use]
+    pub fn can_compress(&self) -> bool {
+        self.deflate.is_some()
+    }
+
+    /// Whether messages are compressed from the next one on, where they can be and it makes them smaller.
+    /// They are, until this is called: switch it off for what is compressed already, such as pictures,
+    /// and for secrets next to which a stranger can put words (the length of a compressed message tells
+    /// whether they are alike).
+    pub fn set_compression(&mut self, on: bool) {
+        if let Some(deflate) = &mut self.deflate {
+            deflate.switch(on);
+        }
     }
 
     /// The bytes to write. Look again after every [`receive`](Self::receive),

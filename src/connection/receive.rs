@@ -49,7 +49,8 @@ impl Connection {
     /// # Cost
     ///
     /// A message in one frame is handed out where it lies: no copy, no allocation. Fragments of a
-    /// binary message are moved together in place; text that comes in pieces is copied once.
+    /// binary message are moved together in place; text that comes in pieces is copied once. A compressed
+    /// message is decompressed into storage of the buffer.
     ///
     /// # Panics
     ///
@@ -157,7 +158,7 @@ impl Connection {
         match self.step(rx, streaming) {
             None => true,
             Some(located) => {
-                let is_data = matches!(located.kind(), Kind::Text | Kind::Binary);
+                let is_data = matches!(located.kind(), Kind::Text | Kind::Binary | Kind::Inflated);
                 self.found = Some(Found {
                     located,
                     is_part: streaming && is_data,
@@ -254,6 +255,7 @@ impl Connection {
         match located.kind() {
             Kind::Binary => Event::Binary(rx.at(located.range())),
             Kind::Text => Event::Text(rx.text()),
+            Kind::Inflated => Event::Binary(rx.inflated()),
             Kind::UncheckedText => match utf8::validate(rx.at(located.range())) {
                 Some(text) => Event::Text(text),
                 None => {

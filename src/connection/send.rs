@@ -8,6 +8,7 @@ use bytes::{Buf as _, Bytes};
 use super::{Connection, Outgoing};
 use crate::{
     MessageKind, PreparedMessage, SendError,
+    frame::RSV1,
     utf8::{self, Incremental},
 };
 
@@ -71,7 +72,7 @@ impl Connection {
     /// Queues a message that is held as [`Bytes`], in one frame.
     ///
     /// A server does not copy a payload of 8 KiB or more but chains it, to be written by a vectored
-    /// write. A client has to mask, and copies.
+    /// write. A client has to mask, and copies; and so does what is compressed.
     ///
     /// # Errors
     ///
@@ -83,12 +84,14 @@ impl Connection {
             return Err(SendError::InvalidUtf8);
         }
         self.check_room()?;
-        if self.rng.is_some() {
-            self.push_message(kind, &data);
+        if self.push_compressed(kind, &data) {
+            // Nothing of it is shared.
+        } else if self.rng.is_some() {
+            self.push_frame(kind.first_byte(), &data);
         } else {
             self.tx.push_shared_frame(kind.first_byte(), data);
-            self.stats.messages_sent += 1;
         }
+        self.stats.messages_sent += 1;
         Ok(())
     }
 
@@ -104,10 +107,15 @@ impl Connection {
         self.check_message()?;
         if self.rng.is_some() {
             self.push_message(message.kind(), message.payload());
-        } else {
-            self.tx.push_encoded(message.frame());
-            self.stats.messages_sent += 1;
+            return Ok(());
         }
+        let compressed = message.compressed().filter(|compressed| {
+            let deflate = self.deflate.as_mut();
+            deflate.is_some_and(|deflate| deflate.allows_prepared(compressed.window_bits))
+        });
+        let frame = compressed.map_or_else(|| message.frame(), |compressed| &compressed.frame);
+        self.tx.push_encoded(frame);
+        self.stats.messages_sent += 1;
         Ok(())
     }
 
@@ -138,6 +146,7 @@ impl Connection {
         self.outgoing = Some(Outgoing {
             kind,
             begun: false,
+            compressed: self.deflate.as_ref().is_some_and(|d| d.compresses_parts()),
             utf8: Incremental::default(),
         });
         self.may_send = false;
@@ -158,7 +167,7 @@ impl Connection {
             return Ok(());
         }
         self.push_waiting_pong();
-        self.push_frame(outgoing.first_byte(), part);
+        self.push_part(outgoing, part, false);
         self.stats.other_frames_sent += 1;
         self.outgoing = Some(Outgoing {
             begun: true,
@@ -179,7 +188,7 @@ impl Connection {
             return Err(SendError::InvalidUtf8);
         }
         self.push_waiting_pong();
-        self.push_frame(FIN | outgoing.first_byte(), part);
+        self.push_part(outgoing, part, true);
         self.stats.messages_sent += 1;
         self.outgoing = None;
         self.may_send = true;
@@ -294,8 +303,34 @@ impl Connection {
 
     #[inline]
     fn push_message(&mut self, kind: MessageKind, payload: &[u8]) {
-        self.push_frame(kind.first_byte(), payload);
+        if self.deflate.is_none() || !self.push_compressed(kind, payload) {
+            self.push_frame(kind.first_byte(), payload);
+        }
         self.stats.messages_sent += 1;
+    }
+
+    /// Queues a message compressed, if that is agreed on and makes it smaller.
+    #[inline(never)]
+    fn push_compressed(&mut self, kind: MessageKind, payload: &[u8]) -> bool {
+        let deflate = self.deflate.as_mut();
+        let Some(compressed) = deflate.and_then(|deflate| deflate.message(payload)) else {
+            return false;
+        };
+        self.push_frame(kind.first_byte() | RSV1, &compressed);
+        true
+    }
+
+    /// Queues a part of a message, as a frame that the peer can make all of the part of.
+    fn push_part(&mut self, outgoing: Outgoing, part: &[u8], last: bool) {
+        let fin = if last { FIN } else { 0 };
+        let first = fin | outgoing.first_byte();
+        match self.deflate.as_mut().filter(|_| outgoing.compressed) {
+            Some(deflate) => {
+                let compressed = deflate.part(part, last);
+                self.push_frame(first, &compressed);
+            }
+            None => self.push_frame(first, part),
+        }
     }
 
     /// Queues a frame; a client draws a fresh key for it, now that its payload is fixed
@@ -381,7 +416,8 @@ impl Outgoing {
         if self.begun {
             0
         } else {
-            self.kind.first_byte() & !FIN
+            let rsv1 = if self.compressed { RSV1 } else { 0 };
+            self.kind.first_byte() & !FIN | rsv1
         }
     }
 }

@@ -6,7 +6,9 @@ use std::thread_local;
 
 use zlib_rs::{Deflate as State, DeflateConfig, DeflateFlush};
 
-use super::{Deflate, MIN_SEND_WINDOW_BITS, Slot, TAIL, advance, negotiate::Agreement, pool::Pool};
+use super::{
+    Deflate, MIN_SEND_WINDOW_BITS, TAIL, advance, negotiate::Agreement, pool::Pool, slot::Slot,
+};
 
 /// How much a state collects before it writes a block, as zlib counts. 8, which is usual, takes
 /// 98 KiB more and makes 64 KiB of JSON no smaller.
@@ -105,6 +107,11 @@ impl Compressor {
             debug_assert!(out.ends_with(&TAIL), "a flush ends with an empty block");
             out.truncate(out.len() - TAIL.len());
         }
+    }
+
+    /// Whether messages are compressed with reference to those before.
+    pub(crate) fn has_takeover(&self) -> bool {
+        self.slot.is_some()
     }
 
     /// Ends a message with `input`, its last part or all of it, and appends to `out` what is left of

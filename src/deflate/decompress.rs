@@ -80,7 +80,8 @@ impl Decompressor {
     ///
     /// # Errors
     ///
-    /// If the data is invalid. Nothing can be decompressed after that.
+    /// If the data is invalid, and what came before that has been decompressed. Nothing can be
+    /// decompressed after it.
     pub(crate) fn push(
         &mut self,
         input: &[u8],
@@ -93,7 +94,10 @@ impl Decompressor {
             if input.is_empty() && self.stage == Stage::Fresh {
                 return Ok(progress);
             }
-            let step = self.step(input, output, InflateFlush::NoFlush)?;
+            let step = match self.step(input, output, InflateFlush::NoFlush) {
+                Err(InvalidData) if progress.made > 0 => return Ok(progress),
+                step => step?,
+            };
             progress.used += step.used;
             progress.made += step.made;
             if self.stage != Stage::Fresh || step.made == output.len() {
@@ -117,8 +121,8 @@ impl Decompressor {
             made = self.step(&[], output, InflateFlush::NoFlush)?.made;
         }
         let is_done = match self.stage {
-            Stage::Failed => return Err(InvalidData),
-            Stage::Within { is_drained: false } => false,
+            Stage::Failed if made == 0 => return Err(InvalidData),
+            Stage::Failed | Stage::Within { is_drained: false } => false,
             // An empty payload, or one that a stream ends with: the tail would only begin another.
             Stage::Fresh => true,
             Stage::Within { is_drained: true } => {
@@ -130,6 +134,11 @@ impl Decompressor {
             self.release();
         }
         Ok(Rest { made, is_done })
+    }
+
+    /// Whether the data was invalid, which the next call tells.
+    pub(crate) fn has_failed(&self) -> bool {
+        self.stage == Stage::Failed
     }
 
     /// Feeds the tail that the sender removed, and checks that it is one.
@@ -177,12 +186,19 @@ impl Decompressor {
         }
         let inflate = self.inflate.get_or_insert_with(take_idle);
         let before = (inflate.total_in(), inflate.total_out());
-        let Ok(status) = inflate.decompress(input, output, flush) else {
-            return Err(self.fail());
-        };
+        let status = inflate.decompress(input, output, flush);
         let progress = Progress {
             used: advance(before.0, inflate.total_in()),
             made: advance(before.1, inflate.total_out()),
+        };
+        let Ok(status) = status else {
+            let error = self.fail();
+            // What came before the mistake comes first, however the input was cut.
+            return if progress.made > 0 {
+                Ok(progress)
+            } else {
+                Err(error)
+            };
         };
         self.stage = match status {
             // The history goes with the stream, since zlib-rs can't keep it. Nor can the compressors

@@ -7,11 +7,8 @@
 
 // Everything here comes from the peer, or goes where the peer will look at it.
 #![cfg_attr(not(test), warn(clippy::indexing_slicing))]
-#![cfg_attr(
-    not(test),
-    expect(dead_code, reason = "no connection compresses its messages yet")
-)]
 
+mod codec;
 mod compress;
 mod decompress;
 pub(crate) mod negotiate;
@@ -23,13 +20,11 @@ mod tests;
 #[cfg(test)]
 mod tokens;
 
-#[expect(unused_imports, reason = "no connection compresses its messages yet")]
+pub use self::options::Deflate;
 pub(crate) use self::{
-    compress::Compressor,
-    decompress::{Decompressor, InvalidData, Progress, Rest},
-    slot::Slot,
+    codec::{Codec, prepare},
+    decompress::InvalidData,
 };
-pub use options::Deflate;
 
 /// A window of 2^15 bytes, the largest that deflate knows: what a parameter that is not there means.
 const MAX_WINDOW_BITS: u8 = 15;

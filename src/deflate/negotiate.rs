@@ -272,7 +272,7 @@ mod tests {
         }
     }
 
-    // req: N-01..N-06
+    // req: N-01, N-02, N-03, N-04, N-05, N-06
     #[test]
     fn server_declines_offers_it_cannot_keep_or_read() {
         for params in [

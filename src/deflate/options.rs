@@ -18,7 +18,7 @@ use super::{MAX_WINDOW_BITS, MIN_SEND_WINDOW_BITS};
 ///
 /// Without *context takeover*, which is the default for what is sent, a state is needed only for the
 /// time of one message: an idle connection holds none, and each thread keeps up to four of either kind
-/// to use them again. With context takeover the window outlives the message, which compresses small
+/// to use them again (with a thread for each connection that is one of either kind for each). With context takeover the window outlives the message, which compresses small
 /// messages that resemble each other much better, and every connection holds a state for each such
 /// direction from the first compressed message to its end.
 ///
@@ -39,12 +39,12 @@ use super::{MAX_WINDOW_BITS, MIN_SEND_WINDOW_BITS};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Deflate {
     pub(crate) level: u8,
-    pub(crate) threshold: usize,
+    pub(crate) threshold: u32,
     pub(crate) send_takeover: bool,
     pub(crate) receive_takeover: Option<bool>,
     pub(crate) send_window_bits: u8,
     pub(crate) receive_window_bits: u8,
-    pub(crate) max_takeovers: usize,
+    pub(crate) max_takeovers: u32,
 }
 
 impl Deflate {
@@ -64,8 +64,22 @@ impl Deflate {
 
     /// How much work is spent on compressing, from 1, the least, to 9. 1 by default.
     ///
-    /// It changes no memory. What level 6 makes of JSON is smaller than what level 1 does, by a tenth
-    /// for 200 bytes and a third for 64 KiB, in three to five times the time.
+    /// It changes no memory. Bytes of a frame, and time to make it, for messages of JSON with numbers and words,
+    /// each by itself (`cargo bench --bench deflate`, on a busy machine):
+    ///
+    /// | message | level 1 | level 2 | level 6 | level 9 |
+    /// |---|---|---|---|---|
+    /// | 64 | 66 (plain), 1.9 µs | 66, 6.5 µs | 66, 7.0 µs | 66, 5.0 µs |
+    /// | 128 | 125, 2.2 µs | 113, 6.8 µs | 113, 6.9 µs | 114, 7.3 µs |
+    /// | 256 | 190, 2.7 µs | 167, 8.6 µs | 167, 8.8 µs | 167, 9.4 µs |
+    /// | 1 Ki | 547, 6.5 µs | 438, 13 µs | 426, 16 µs | 424, 19 µs |
+    /// | 4 Ki | 1 871, 14 µs | 1 388, 30 µs | 1 303, 43 µs | 1 288, 59 µs |
+    /// | 16 Ki | 6 991, 48 µs | 5 039, 93 µs | 4 501, 219 µs | 4 471, 282 µs |
+    /// | 64 Ki | 26 832, 220 µs | 19 393 | 16 447, 1 611 µs | 16 375 |
+    ///
+    /// Level 1 is the default because most of what can be won is won with a fraction of the work, and 128 the
+    /// [`threshold`](Self::threshold) because that is where it begins to win anything. With
+    /// [context takeover](Self::send_takeover) small messages win more: of 128 bytes 56 are left at level 1.
     ///
     /// # Panics
     ///
@@ -77,11 +91,14 @@ impl Deflate {
         self
     }
 
-    /// The least payload in bytes that is worth compressing: a smaller message is sent as it is. 128
-    /// by default.
+    /// The least payload in bytes that is worth compressing: a smaller message is sent as it is, as is one that
+    /// becomes no smaller. 128 by default.
+    ///
+    /// A message that is [sent in parts](crate::Connection::start_message) is compressed in any case: nobody
+    /// knows its size. Each part can be decompressed when it arrives, which costs some bytes for each.
     #[must_use]
     pub const fn threshold(mut self, bytes: usize) -> Self {
-        self.threshold = bytes;
+        self.threshold = saturate(bytes);
         self
     }
 
@@ -149,8 +166,18 @@ impl Deflate {
     /// default, which bounds their states to 273 MiB.
     #[must_use]
     pub const fn max_takeovers(mut self, connections: usize) -> Self {
-        self.max_takeovers = connections;
+        self.max_takeovers = saturate(connections);
         self
+    }
+}
+
+/// Kept in half the room: each connection has its options.
+#[expect(clippy::cast_possible_truncation, reason = "it was compared")]
+const fn saturate(number: usize) -> u32 {
+    if number < u32::MAX as usize {
+        number as u32
+    } else {
+        u32::MAX
     }
 }
 

@@ -9,8 +9,8 @@ static TAKEN: AtomicUsize = AtomicUsize::new(0);
 pub(crate) struct Slot(());
 
 impl Slot {
-    /// Takes a slot if fewer than `most` are taken: to be asked for before context takeover is
-    /// agreed to.
+    /// Takes a slot if fewer than `most` are taken. It is asked for when there is a connection: a request that
+    /// nobody has accepted yet takes none. To compress without context where it was agreed on is allowed.
     pub(crate) fn try_take(most: usize) -> Option<Self> {
         let one_more = |taken| (taken < most).then_some(taken + 1);
         TAKEN.fetch_update(Relaxed, Relaxed, one_more).ok()?;

@@ -3,7 +3,8 @@
 use alloc::{format, string::String, vec, vec::Vec};
 
 use super::{
-    Compressor, Decompressor, Deflate, Slot, TAIL, negotiate::Agreement, tokens::max_distance,
+    Deflate, TAIL, compress::Compressor, decompress::Decompressor, negotiate::Agreement,
+    slot::Slot, tokens::max_distance,
 };
 
 /// Of levels that work differently.
@@ -133,7 +134,7 @@ fn messages_of_all_sizes_come_back() {
             compressor.forget();
             payload = compress(&mut compressor, &data[..len]);
             assert_eq!(decompress(&mut decompressor, &payload), &data[..len]);
-            // req: D-31, as far as it is up to zlib
+            // What is larger than this is for `Codec` to send as it is.
             assert!(
                 payload.len() <= len + len / 8 + 16,
                 "{} of {len}",

@@ -27,3 +27,6 @@ mod mask;
 pub use header::{EncodedHeader, Header, HeaderError, Opcode};
 pub use mask::MaskingKey;
 pub(crate) use mask::{copy_masked, unmask, unmask_short};
+
+/// Says that a message is compressed, in its first frame (RFC 7692 section 6).
+pub(crate) const RSV1: u8 = 0x40;

@@ -224,7 +224,7 @@ mod tests {
         Ok(extensions(values()).map(text).collect::<Vec<_>>().join(","))
     }
 
-    // req: HS-28, HS-29
+    // req: HS-28, HS-29, N-27, N-28
     #[test]
     fn extensions_are_understood_in_every_spelling() {
         for (fields, expected) in [
@@ -294,6 +294,7 @@ mod tests {
         assert_eq!(canonical(&["a;", "b"]), Err(InvalidExtensions::Malformed));
     }
 
+    // req: N-30
     #[test]
     fn extensions_and_parameters_are_bounded() {
         let list = |n: usize| ["x"].repeat(n).join(",");
@@ -309,6 +310,7 @@ mod tests {
         assert_eq!(canonical(&[&params(17)]), Err(InvalidExtensions::TooMany));
     }
 
+    // req: N-29
     #[test]
     fn long_nonsense_ends_at_once() {
         let open = "a;b=\"".to_string() + &"\\c".repeat(32 * 1024);

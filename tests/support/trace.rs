@@ -91,7 +91,7 @@ impl Trace {
 fn code_of(error: ProtocolError) -> u16 {
     match error {
         ProtocolError::UnacceptableText | ProtocolError::UnacceptableBinary => 1003,
-        ProtocolError::InvalidUtf8 => 1007,
+        ProtocolError::InvalidUtf8 | ProtocolError::InvalidCompression => 1007,
         ProtocolError::TooManyFragments { .. }
         | ProtocolError::TooManyPings { .. }
         | ProtocolError::MessageTooSlow => 1008,

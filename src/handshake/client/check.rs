@@ -4,9 +4,15 @@
 //! error.
 
 use super::HandshakeError;
-use crate::handshake::{
-    extension,
-    header::{Field, elements, has_element, token, values},
+use crate::{
+    deflate::{
+        Codec, Deflate,
+        negotiate::{self, NAME},
+    },
+    handshake::{
+        extension,
+        header::{Field, elements, has_element, token, values},
+    },
 };
 
 /// What the client has asked for, and needs to compare.
@@ -17,13 +23,16 @@ pub(super) struct Asked<'a> {
     /// A list of subprotocols.
     pub(super) subprotocols: &'a str,
     pub(super) require_subprotocol: bool,
+    /// The options that permessage-deflate was offered for.
+    pub(super) deflate: Option<&'a Deflate>,
 }
 
-/// Checks the headers of a 101, and tells which subprotocol was selected.
+/// Checks the headers of a 101, and tells which subprotocol was selected and what was agreed on about
+/// compression.
 pub(super) fn check<'a>(
     headers: impl Iterator<Item = (&'a str, &'a [u8])> + Clone,
     asked: Asked<'_>,
-) -> Result<Option<&'a str>, HandshakeError> {
+) -> Result<(Option<&'a str>, Option<Codec>), HandshakeError> {
     use HandshakeError as E;
 
     let once = |name| {
@@ -45,20 +54,27 @@ pub(super) fn check<'a>(
     }
     let extensions = || values(headers.clone(), "sec-websocket-extensions");
     extension::check(extensions()).map_err(|_| E::InvalidExtensions)?;
-    if extensions().next().is_some() {
-        return Err(E::ExtensionNotOffered);
+    let mut codec = None;
+    for extension in extension::extensions(extensions()).flatten() {
+        let offered = asked.deflate.filter(|_| extension.name == NAME);
+        let options = offered.ok_or(E::ExtensionNotOffered)?;
+        let agreement = negotiate::confirm(options, &extension);
+        let agreement = agreement.map_err(|_| E::InvalidExtensionParameters)?;
+        if codec.replace(Codec::new(options, &agreement)).is_some() {
+            return Err(E::RepeatedExtension);
+        }
     }
     let subprotocol = once("sec-websocket-protocol").optional(E::InvalidSubprotocol)?;
     let Some(name) = subprotocol else {
         return if asked.require_subprotocol && !asked.subprotocols.is_empty() {
             Err(E::MissingSubprotocol)
         } else {
-            Ok(None)
+            Ok((None, codec))
         };
     };
     let name = token(name).ok_or(E::InvalidSubprotocol)?;
     if !elements(asked.subprotocols.as_bytes()).any(|offer| offer == name.as_bytes()) {
         return Err(E::SubprotocolNotOffered);
     }
-    Ok(Some(name))
+    Ok((Some(name), codec))
 }

@@ -60,6 +60,13 @@ pub enum HandshakeError {
     /// The server uses an extension that was not offered (RFC 6455 section 4.1).
     #[error("extension that was not offered")]
     ExtensionNotOffered,
+    /// The parameters of an extension are not what was offered, or do not follow its rules
+    /// (RFC 7692 section 7.1).
+    #[error("extension with parameters that were not offered or are invalid")]
+    InvalidExtensionParameters,
+    /// The server uses an extension twice (RFC 7692 section 5).
+    #[error("extension that is used twice")]
+    RepeatedExtension,
     /// The Sec-WebSocket-Protocol is not one token, or there are several (RFC 6455 section 4.3).
     #[error("malformed or repeated Sec-WebSocket-Protocol")]
     InvalidSubprotocol,

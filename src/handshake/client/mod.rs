@@ -77,7 +77,7 @@ use super::{
     http1::StatusLine,
     reader::HeadReader,
 };
-use crate::{Connection, RecvBuf, Role, SendBuf, TimedOut, rng::Rng};
+use crate::{Connection, RecvBuf, Role, SendBuf, TimedOut, deflate::negotiate, rng::Rng};
 use body::Body;
 use check::{Asked, check};
 
@@ -157,7 +157,8 @@ impl Handshake {
         let mut rng = Rng::from_seed(seed);
         let key = encode_key(rng.nonce());
         let mut tx = SendBuf::new();
-        tx.push_bytes(&request.encode(&key));
+        let offer = config.connection.deflate.as_ref().map(negotiate::offer);
+        tx.push_bytes(&request.encode(&key, offer.as_deref()));
         Self {
             config: *config,
             subprotocols: request.subprotocols().into(),
@@ -274,11 +275,12 @@ impl Handshake {
                 if version != (1, 1) {
                     return Err(E::UnsupportedHttpVersion);
                 }
-                let subprotocol = check(headers, self.asked())?;
+                let (subprotocol, deflate) = check(headers, self.asked())?;
                 let tx = mem::replace(&mut self.tx, SendBuf::new());
                 let rng = self.rng.take();
                 let config = self.config.connection;
-                let connection = Connection::opened(Role::Client, config, rng, tx, subprotocol);
+                let connection =
+                    Connection::opened(Role::Client, config, rng, tx, subprotocol, deflate);
                 self.phase = Phase::Connected;
                 Some(Outcome::Connected(connection, Response::new(status, lines)))
             }
@@ -306,6 +308,7 @@ impl Handshake {
             accept: &self.accept,
             subprotocols: &self.subprotocols,
             require_subprotocol: self.config.require_subprotocol,
+            deflate: self.config.connection.deflate.as_ref(),
         }
     }
 

@@ -214,7 +214,7 @@ impl Request {
     }
 
     /// All of it in bytes.
-    pub(super) fn encode(&self, key: &[u8; 24]) -> Vec<u8> {
+    pub(super) fn encode(&self, key: &[u8; 24], extensions: Option<&str>) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(256 + self.headers.len());
         let host = match &self.host {
             Some(host) => host.clone().into(),
@@ -237,6 +237,9 @@ impl Request {
                 self.subprotocols.as_bytes(),
                 b"\r\n",
             ]);
+        }
+        if let Some(offer) = extensions {
+            push([b"Sec-WebSocket-Extensions: ", offer.as_bytes(), b"\r\n"]);
         }
         if !self.cookies.is_empty() {
             push([b"Cookie: ", self.cookies.as_bytes(), b"\r\n"]);

@@ -1,6 +1,6 @@
 //! Requests that are valid: what can be asked of them, and the ways to answer.
 
-use alloc::vec::Vec;
+use alloc::{format, string::String, vec::Vec};
 use core::{fmt, ops::Deref, str};
 
 use thiserror::Error;
@@ -8,7 +8,14 @@ use thiserror::Error;
 use super::{Head, InvalidHeader, Response};
 use crate::{
     Connection, Role, SendBuf,
-    handshake::header::{elements, push_field},
+    deflate::{
+        Codec,
+        negotiate::{self, Agreement},
+    },
+    handshake::{
+        extension::extensions,
+        header::{elements, push_field, values},
+    },
 };
 
 /// A valid request for a WebSocket, which waits for its answer: [`upgrade`](Self::upgrade) it, or
@@ -49,12 +56,20 @@ pub struct Request {
     subprotocol: Option<usize>,
     /// Header lines for the 101.
     headers: Vec<u8>,
+    /// What was agreed on about compression, and how that is told.
+    deflate: Option<(Agreement, String)>,
     config: crate::Config,
 }
 
 impl Request {
     pub(super) fn new(head: Head, accept: [u8; 28], config: crate::Config) -> Self {
+        let offers = || values(head.headers(), "sec-websocket-extensions");
+        let deflate = config.deflate.and_then(|options| {
+            // They were checked with the rest of the head.
+            negotiate::accept(&options, extensions(offers()).flatten())
+        });
         Self {
+            deflate,
             head,
             accept,
             subprotocol: None,
@@ -123,27 +138,30 @@ impl Request {
     #[must_use]
     pub fn upgrade(self) -> Connection {
         let subprotocol = self.subprotocol();
-        let name = subprotocol.unwrap_or_default();
-        let field = if subprotocol.is_some() {
-            "\r\nSec-WebSocket-Protocol: "
-        } else {
-            ""
+        let options = self.config.deflate.as_ref().zip(self.deflate.as_ref());
+        let codec = options.map(|(options, (agreement, _))| Codec::new(options, agreement));
+        let field = |name, value: Option<&str>| {
+            let line = value.map(|value| format!("{name}: {value}\r\n"));
+            line.unwrap_or_default()
         };
+        let protocol = field("Sec-WebSocket-Protocol", subprotocol);
+        let response = self.deflate.as_ref().map(|(_, response)| &response[..]);
+        let extension = field("Sec-WebSocket-Extensions", response);
         let answer = [
             b"HTTP/1.1 101 Switching Protocols\r\n\
               Upgrade: websocket\r\n\
               Connection: Upgrade\r\n\
               Sec-WebSocket-Accept: ",
             &self.accept[..],
-            field.as_bytes(),
-            name.as_bytes(),
             b"\r\n",
+            protocol.as_bytes(),
+            extension.as_bytes(),
             &self.headers,
             b"\r\n",
         ];
         let mut tx = SendBuf::new();
         tx.push_bytes(&answer.concat());
-        Connection::opened(Role::Server, self.config, None, tx, subprotocol)
+        Connection::opened(Role::Server, self.config, None, tx, subprotocol, codec)
     }
 
     /// Answers without upgrading. Write what is returned, and close the transport.
