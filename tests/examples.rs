@@ -17,6 +17,8 @@ mod client;
 mod client_faults;
 #[path = "examples/client_waits.rs"]
 mod client_waits;
+#[path = "examples/deflate.rs"]
+mod deflate;
 #[path = "examples/echo.rs"]
 mod echo;
 #[path = "support/http.rs"]

@@ -19,7 +19,7 @@ pub(crate) const FORMS: [Form; 2] = [Form::Whole, Form::Split];
 #[derive(Debug)]
 pub(crate) enum End<S> {
     Whole(Box<WebSocket<S>>),
-    Split(Receiver<S>, Sender<S>),
+    Split(Box<Receiver<S>>, Sender<S>),
 }
 
 impl<S: SplitTransport> End<S> {
@@ -30,7 +30,7 @@ impl<S: SplitTransport> End<S> {
             Form::Whole => Self::Whole(Box::new(ws)),
             Form::Split => {
                 let (receiver, sender) = ws.split().expect("another handle");
-                Self::Split(receiver, sender)
+                Self::Split(Box::new(receiver), sender)
             }
         }
     }

@@ -2,6 +2,8 @@
 //! depend on how the input was cut, and two connections that talk to each other.
 #![allow(dead_code, reason = "every test crate uses a part of it")]
 
+#[cfg(feature = "deflate")]
+pub(crate) mod deflate;
 pub(crate) mod pair;
 pub(crate) mod trace;
 pub(crate) mod wire;
