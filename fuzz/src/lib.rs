@@ -15,6 +15,7 @@ mod http;
 mod support;
 
 mod client;
+mod deflate;
 mod drive;
 mod headers;
 mod input;
@@ -64,4 +65,10 @@ pub fn headers(data: &[u8]) {
 /// An application that asks for anything: what it may ask for arrives at our server as it was meant.
 pub fn uri(data: &[u8]) {
     uri::run(data);
+}
+
+/// Compressed payloads to both roles, with and without context takeover, cut in every way: nothing that
+/// can be observed may differ, limits hold, and what is taken is what another implementation makes of it.
+pub fn deflate(data: &[u8]) {
+    deflate::run(data);
 }

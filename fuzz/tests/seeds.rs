@@ -50,3 +50,8 @@ fn headers() {
 fn uri() {
     run_all("uri", framewire_fuzz::uri);
 }
+
+#[test]
+fn deflate() {
+    run_all("deflate", framewire_fuzz::deflate);
+}
