@@ -6,7 +6,7 @@ set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(dirname "$here")
 wstest=$(realpath -m "${WSTEST:-$root/target/wstest}")/bin/wstest
-time_limit=${TIME_LIMIT:-300}
+time_limit=${TIME_LIMIT:-1200}
 name=framewire
 selection=()
 command=()
@@ -46,7 +46,7 @@ done
 
 if ((${#command[@]} == 0)); then
     (cd "$root" && cargo build --release --example "autobahn_$direction")
-    command=("${CARGO_TARGET_DIR:-$root/target}/release/examples/autobahn_$direction")
+    command=("${CARGO_TARGET_DIR:-$root/target}/release/examples/autobahn_$direction" --deflate)
     if [[ $direction == server ]]; then command+=(--listen 127.0.0.1:0); fi
 fi
 

@@ -15,7 +15,7 @@ from typing import Any
 from check import CASES, matching
 
 # What an adapter can get wrong that the core, tested with all cases, gets right: everything but
-# the volume of group 9. Of that, one case for each way in which much data can come.
+# the volume of group 9 and of compression. Of that, one case for each way in which much data can come.
 QUICK = [
     *(f"{group}.*" for group in (1, 2, 3, 4, 5, 6, 7, 10)),
     "9.1.4",  # 4 MiB of text in one frame
@@ -23,6 +23,9 @@ QUICK = [
     "9.4.2",  # 4 MiB in frames of 256 bytes
     "9.5.3",  # 1 MiB of text in one frame, written 256 bytes at a time
     "9.8.5",  # 1000 messages of 1 KiB, one after the other
+    "12.2.5",  # 1000 compressed messages
+    "12.3.12",  # compressed messages in fragments
+    "13.7.8",  # with all parameters
 ]
 
 

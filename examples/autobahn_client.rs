@@ -1,7 +1,7 @@
 //! An echo client, as the target of the conformance suite.
 //!
 //! ```text
-//! cargo run --release --example autobahn_client -- ws://127.0.0.1:9002 NAME
+//! cargo run --release --example autobahn_client -- [--deflate] ws://127.0.0.1:9002 NAME
 //! ```
 //!
 //! Asks the suite how many cases there are, lets itself be tested by each of them, and has the report
@@ -9,21 +9,30 @@
 
 use std::{env, error::Error};
 
-use framewire::{Event, Message, blocking::connect};
+use framewire::{
+    Deflate, Event, Message,
+    blocking::{connect, connect_with},
+    client::{Config, Request},
+};
 
 type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
 
 fn main() -> Outcome<()> {
-    let mut args = env::args().skip(1);
-    let (Some(uri), Some(name), None) = (args.next(), args.next(), args.next()) else {
-        return Err("usage: autobahn_client URI NAME".into());
+    let args: Vec<_> = env::args().skip(1).collect();
+    let (uri, name, connection) = match &args[..] {
+        [uri, name] => (uri, name, framewire::Config::new()),
+        [option, uri, name] if option == "--deflate" => {
+            (uri, name, framewire::Config::new().deflate(Deflate::new()))
+        }
+        _ => return Err("usage: autobahn_client [--deflate] URI NAME".into()),
     };
+    let config = Config::new().connection(connection);
     let Some(Message::Text(count)) = connect(&format!("{uri}/getCaseCount"))?.recv()? else {
         return Err("no count of cases".into());
     };
     for case in 1..=count.parse::<u32>()? {
         // What goes wrong is what the suite is after: it is in its report.
-        if let Err(error) = echo(&format!("{uri}/runCase?case={case}&agent={name}")) {
+        if let Err(error) = echo(&format!("{uri}/runCase?case={case}&agent={name}"), &config) {
             eprintln!("case {case}: {error}");
         }
     }
@@ -32,8 +41,8 @@ fn main() -> Outcome<()> {
     Ok(())
 }
 
-fn echo(uri: &str) -> Outcome<()> {
-    let mut ws = connect(uri)?;
+fn echo(uri: &str, config: &Config) -> Outcome<()> {
+    let (mut ws, _) = connect_with(&Request::new(uri)?, config)?;
     while let Some((event, conn)) = ws.recv_ref()? {
         match event {
             Event::Text(text) => conn.send_text(text)?,

@@ -1,13 +1,13 @@
 //! A broadcast server: what is typed here goes to everybody who is connected.
 //!
 //! ```text
-//! cargo run --example broadcast -- [--listen ADDR]
+//! cargo run --example broadcast -- [--listen ADDR] [--deflate]
 //! ```
 //!
 //! Every line of stdin is encoded once and sent to all subscribers; those that fall more than 64
 //! messages behind are cut off with 1008. At the end of stdin the others get a Close frame with 1001, and
 //! the program ends when they have gone. ADDR is 127.0.0.1:9001 if it is not given; the first line that is
-//! printed tells what it is.
+//! printed tells what it is. With `--deflate`, a line is also compressed once, for those who offer that.
 #![expect(
     clippy::disallowed_types,
     clippy::disallowed_methods,
@@ -29,7 +29,7 @@ use std::{
 };
 
 use framewire::{
-    CloseCode, Keepalive, PreparedMessage,
+    CloseCode, Deflate, Keepalive, PreparedMessage,
     blocking::{self, Sender},
     server,
 };
@@ -52,12 +52,15 @@ struct Subscriber {
 }
 
 fn main() -> Outcome<()> {
+    let (mut address, mut deflate) = ("127.0.0.1:9001".to_owned(), None);
     let mut args = env::args().skip(1);
-    let address = match (args.next().as_deref(), args.next(), args.next()) {
-        (None, None, None) => "127.0.0.1:9001".into(),
-        (Some("--listen"), Some(address), None) => address,
-        _ => return Err("usage: broadcast [--listen ADDR]".into()),
-    };
+    while let Some(arg) = args.next() {
+        match &*arg {
+            "--listen" => address = args.next().ok_or("--listen needs a value")?,
+            "--deflate" => deflate = Some(Deflate::new()),
+            _ => return Err("usage: broadcast [--listen ADDR] [--deflate]".into()),
+        }
+    }
     let listener = TcpListener::bind(address)?;
     println!("listening on {}", listener.local_addr()?);
     let subscribers = Subscribers(Arc::new(Mutex::new(Some(All::new()))));
@@ -65,7 +68,7 @@ fn main() -> Outcome<()> {
     thread::spawn(move || {
         for number in 0.. {
             match listener.accept() {
-                Ok((stream, peer)) => joining.join(number, stream, peer),
+                Ok((stream, peer)) => joining.join(number, stream, peer, deflate),
                 Err(error) => {
                     // Out of descriptors, most likely: some will come free.
                     eprintln!("not accepted: {error}");
@@ -75,7 +78,12 @@ fn main() -> Outcome<()> {
         }
     });
     let read = io::stdin().lines().try_for_each(|line| {
-        subscribers.publish(&PreparedMessage::text(&line?));
+        let plain = PreparedMessage::text(&line?);
+        let message = match deflate {
+            Some(deflate) => plain.compress(&deflate),
+            None => plain,
+        };
+        subscribers.publish(&message);
         Ok(())
     });
     subscribers.end();
@@ -84,14 +92,14 @@ fn main() -> Outcome<()> {
 
 impl Subscribers {
     /// Takes a client in. Its messages wait in a queue of its own from now on.
-    fn join(&self, number: u64, stream: TcpStream, peer: SocketAddr) {
+    fn join(&self, number: u64, stream: TcpStream, peer: SocketAddr, deflate: Option<Deflate>) {
         let (queue, messages) = sync_channel(BEHIND);
         let subscribers = self.clone();
         // Locked before the thread begins, so that it can't leave before it has joined.
         let mut all = self.all();
         let Some(all) = &mut *all else { return };
         let serve = move || {
-            if let Err(error) = subscribers.serve(number, stream, &messages) {
+            if let Err(error) = subscribers.serve(number, stream, &messages, deflate) {
                 eprintln!("{peer}: {error}");
             }
             subscribers.leave(number);
@@ -108,9 +116,13 @@ impl Subscribers {
         number: u64,
         stream: TcpStream,
         messages: &Receiver<PreparedMessage>,
+        deflate: Option<Deflate>,
     ) -> Outcome<()> {
         // Silent subscribers are asked whether they are still there.
-        let connection = framewire::Config::new().keepalive(Keepalive::default());
+        let mut connection = framewire::Config::new().keepalive(Keepalive::default());
+        if let Some(deflate) = deflate {
+            connection = connection.deflate(deflate);
+        }
         let config = server::Config::new().connection(connection);
         let (mut receiver, sender) = blocking::accept(stream, &config)?.split()?;
         thread::scope(|scope| {

@@ -1,7 +1,7 @@
 //! A WebSocket client for the command line.
 //!
 //! ```text
-//! cargo run --example client -- URI [--protocol NAME]... [--header 'NAME: VALUE']... [--origin ORIGIN] [--binary]
+//! cargo run --example client -- URI [--protocol NAME]... [--header 'NAME: VALUE']... [--origin ORIGIN] [--binary] [--deflate]
 //! ```
 //!
 //! Every line of stdin goes out as one text message; every message that comes is printed at once. At
@@ -11,7 +11,8 @@
 //! status is 1.
 //!
 //! With `--binary`, a line `b64:...` is sent as a binary message, decoded, and binary messages are
-//! printed that way; without, they are printed as they are.
+//! printed that way; without, they are printed as they are. With `--deflate`, messages are compressed if
+//! the server can do that.
 #![expect(
     clippy::disallowed_types,
     clippy::disallowed_methods,
@@ -32,13 +33,13 @@ use std::{
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use framewire::{
-    CloseCode, Closed, ClosedBy, Event, Keepalive,
+    CloseCode, Closed, ClosedBy, Deflate, Event, Keepalive,
     blocking::{Receiver, Sender, connect_with},
     client::{Config, Request},
 };
 
 const USAGE: &str = "usage: client URI [--protocol NAME]... [--header 'NAME: VALUE']... \
-                     [--origin ORIGIN] [--binary]";
+                     [--origin ORIGIN] [--binary] [--deflate]";
 
 /// Nobody wants to wait longer at a prompt.
 const PATIENCE: Duration = Duration::from_secs(8);
@@ -61,10 +62,13 @@ fn run() -> Outcome<()> {
     let args = args.map_err(|arg| format!("{}: not Unicode", arg.display()))?;
     let options = Options::from_args(args.into_iter().skip(1))?;
     // While messages come, closing may take its time: see `wait`.
-    let connection = framewire::Config::new()
+    let mut connection = framewire::Config::new()
         .keepalive(Keepalive::default())
         .close_timeout(Duration::MAX)
         .write_timeout(PATIENCE);
+    if options.deflate {
+        connection = connection.deflate(Deflate::new());
+    }
     let config = Config::new().timeout(PATIENCE).connection(connection);
     let connected = connect_with(&options.request, &config);
     let (ws, _) = connected.map_err(|error| format!("{}: {}", options.uri, explain(&error)))?;
@@ -231,6 +235,7 @@ struct Options {
     uri: String,
     request: Request,
     binary: bool,
+    deflate: bool,
 }
 
 impl Options {
@@ -238,7 +243,7 @@ impl Options {
         let mut uri = None;
         let mut protocols = Vec::new();
         let mut headers = Vec::new();
-        let mut binary = false;
+        let (mut binary, mut deflate) = (false, false);
         while let Some(arg) = args.next() {
             let mut value = || args.next().ok_or_else(|| format!("{arg} needs a value"));
             match &*arg {
@@ -246,6 +251,7 @@ impl Options {
                 "--header" => headers.push(value()?),
                 "--origin" => headers.push(format!("Origin: {}", value()?)),
                 "--binary" => binary = true,
+                "--deflate" => deflate = true,
                 _ if arg.starts_with('-') || uri.is_some() => return Err(USAGE.into()),
                 _ => uri = Some(arg),
             }
@@ -265,6 +271,7 @@ impl Options {
             uri,
             request,
             binary,
+            deflate,
         })
     }
 }

@@ -1,13 +1,13 @@
 //! An echo server, one thread per connection.
 //!
 //! ```text
-//! cargo run --example echo -- [--listen ADDR] [--protocol NAME]
+//! cargo run --example echo -- [--listen ADDR] [--protocol NAME] [--deflate]
 //! ```
 //!
 //! Every message comes back as it was sent, on any path. A browser that opens the address gets a
 //! page that talks to it. ADDR is 127.0.0.1:9001 if it is not given; with port 0 the system picks a
 //! free one, and the first line that is printed tells which. With NAME, that subprotocol is chosen
-//! where a client offers it.
+//! where a client offers it. With `--deflate`, messages are compressed where a client offers that.
 //!
 //! `echo_by_hand` is the same without the adapter.
 #![expect(
@@ -26,7 +26,7 @@ use std::{
 };
 
 use framewire::{
-    Event,
+    Deflate, Event,
     blocking::{Incoming, incoming},
     server::{Config, OriginPolicy, Response},
 };
@@ -58,9 +58,7 @@ fn main() -> Outcome<()> {
 
 /// One transport from its first byte to its last.
 fn serve(stream: TcpStream, options: &Options) -> Outcome<()> {
-    // Every page may talk to an echo server: it knows nothing that is worth a secret.
-    let config = Config::new().origin(OriginPolicy::Any);
-    let mut ws = match incoming(stream, &config) {
+    let mut ws = match incoming(stream, &options.config()) {
         Ok(Incoming::Upgrade(mut request)) => {
             if let Some(protocol) = &options.protocol {
                 // Not offered: the connection goes without one.
@@ -101,6 +99,7 @@ fn page(path: &str) -> Outcome<Response> {
 struct Options {
     listen: String,
     protocol: Option<String>,
+    deflate: bool,
 }
 
 impl Options {
@@ -108,15 +107,29 @@ impl Options {
         let mut options = Self {
             listen: "127.0.0.1:9001".into(),
             protocol: None,
+            deflate: false,
         };
         while let Some(name) = args.next() {
             let mut value = || args.next().ok_or_else(|| format!("{name} needs a value"));
             match &*name {
                 "--listen" => options.listen = value()?,
                 "--protocol" => options.protocol = Some(value()?),
-                _ => return Err("usage: echo [--listen ADDR] [--protocol NAME]".into()),
+                "--deflate" => options.deflate = true,
+                _ => return Err("usage: echo [--listen ADDR] [--protocol NAME] [--deflate]".into()),
             }
         }
         Ok(options)
+    }
+
+    /// What is accepted, and the connections that come of it.
+    fn config(&self) -> Config {
+        let mut connection = framewire::Config::new();
+        if self.deflate {
+            connection = connection.deflate(Deflate::new());
+        }
+        // Every page may talk to an echo server: it knows nothing that is worth a secret.
+        Config::new()
+            .origin(OriginPolicy::Any)
+            .connection(connection)
     }
 }

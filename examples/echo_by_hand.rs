@@ -2,13 +2,13 @@
 //! every adapter is made of.
 //!
 //! ```text
-//! cargo run --example echo_by_hand -- [--listen ADDR] [--protocol NAME]
+//! cargo run --example echo_by_hand -- [--listen ADDR] [--protocol NAME] [--deflate]
 //! ```
 //!
 //! Every message comes back as it was sent, on any path. A browser that opens the address gets a
 //! page that talks to it. ADDR is 127.0.0.1:9001 if it is not given; with port 0 the system picks a
 //! free one, and the first line that is printed tells which. With NAME, that subprotocol is chosen
-//! where a client offers it.
+//! where a client offers it. With `--deflate`, messages are compressed where a client offers that.
 #![expect(
     clippy::disallowed_types,
     clippy::disallowed_methods,
@@ -27,7 +27,7 @@ use std::{
 
 use bytes::Buf as _;
 use framewire::{
-    Connection, Event, RecvBuf, SendBuf,
+    Connection, Deflate, Event, RecvBuf, SendBuf,
     server::{Config, Handshake, Opening, OriginPolicy, PlainRequest, Response},
 };
 
@@ -80,8 +80,7 @@ fn open(
     options: &Options,
 ) -> Outcome<Option<Connection>> {
     let start = Instant::now();
-    // Every page may talk to an echo server: it knows nothing that is worth a secret.
-    let mut handshake = Handshake::new(&Config::new().origin(OriginPolicy::Any));
+    let mut handshake = Handshake::new(&options.config());
     let opening = loop {
         if let Some(opening) = handshake.receive(rx) {
             break opening;
@@ -214,6 +213,7 @@ fn page(request: PlainRequest) -> Outcome<SendBuf> {
 struct Options {
     listen: String,
     protocol: Option<String>,
+    deflate: bool,
 }
 
 impl Options {
@@ -221,15 +221,33 @@ impl Options {
         let mut options = Self {
             listen: "127.0.0.1:9001".into(),
             protocol: None,
+            deflate: false,
         };
         while let Some(name) = args.next() {
             let mut value = || args.next().ok_or_else(|| format!("{name} needs a value"));
             match &*name {
                 "--listen" => options.listen = value()?,
                 "--protocol" => options.protocol = Some(value()?),
-                _ => return Err("usage: echo_by_hand [--listen ADDR] [--protocol NAME]".into()),
+                "--deflate" => options.deflate = true,
+                _ => {
+                    return Err(
+                        "usage: echo_by_hand [--listen ADDR] [--protocol NAME] [--deflate]".into(),
+                    );
+                }
             }
         }
         Ok(options)
+    }
+
+    /// What is accepted, and the connections that come of it.
+    fn config(&self) -> Config {
+        let mut connection = framewire::Config::new();
+        if self.deflate {
+            connection = connection.deflate(Deflate::new());
+        }
+        // Every page may talk to an echo server: it knows nothing that is worth a secret.
+        Config::new()
+            .origin(OriginPolicy::Any)
+            .connection(connection)
     }
 }
