@@ -5,6 +5,6 @@ mod inflated;
 mod recv;
 mod send;
 
-pub(crate) use inflated::{PIECE, append};
+pub(crate) use inflated::{Inflated, PIECE, append};
 pub use recv::RecvBuf;
 pub use send::SendBuf;

@@ -2,6 +2,8 @@
 //! buffer, and held to the limits while that happens. What a message is compressed to counts as well: it
 //! may be a little longer than what it stands for, and no more.
 
+use alloc::string::String;
+
 use super::{
     Connection, Incoming,
     frames::Begun,
@@ -9,8 +11,8 @@ use super::{
 };
 use crate::{
     MessageKind, ProtocolError, RecvBuf,
-    buffer::{PIECE, append},
-    deflate::InvalidData,
+    buffer::{Inflated, PIECE, append},
+    deflate::{Codec, InvalidData},
     utf8,
 };
 
@@ -23,7 +25,6 @@ impl Connection {
     ) -> Result<Begun, ProtocolError> {
         let kind = self.message_kind();
         let streaming = self.message.streaming;
-        let limit = self.message.limit;
         if streaming {
             rx.clear_parts();
         }
@@ -36,47 +37,13 @@ impl Connection {
 
         let mut used = 0;
         let (drained, last) = loop {
-            // One byte beyond the limit tells that there is more.
-            let most = usize::try_from((limit - message.inflated).saturating_add(1));
-            let most = most.unwrap_or(usize::MAX);
-            let output = if streaming || kind == MessageKind::Text {
-                inflated.room(most.min(PIECE - inflated.len()))
-            } else {
-                inflated.room(most)
-            };
-            let room = output.len();
-            let (made, done) = if used < arrived || !ends_here {
-                let progress = deflate.push(&payload[used..arrived], output)?;
-                used += progress.used;
-                (progress.made, false)
-            } else {
-                let rest = deflate.finish(output)?;
-                (rest.made, rest.is_done)
-            };
-            inflated.filled(made);
-            message.inflated += made as u64;
-            let is_too_big = message.inflated > limit;
-            if kind == MessageKind::Text {
-                // What is wrong before the limit is found before it, however the input was cut.
-                let (piece, _) = inflated
-                    .bytes()
-                    .split_at(inflated.len() - usize::from(is_too_big));
-                let most = usize::try_from(limit).unwrap_or(usize::MAX);
-                let utf8 = &mut message.utf8;
-                utf8.push(piece, |piece| append(text, piece, most))
-                    .map_err(|utf8::Invalid| ProtocolError::InvalidUtf8)?;
-                if done && !utf8.is_complete() {
-                    return Err(ProtocolError::InvalidUtf8);
-                }
-                inflated.clear();
-            }
-            if is_too_big {
-                let size = message.inflated;
-                return Err(ProtocolError::MessageTooBig { size, limit });
-            }
-            let drained = used == arrived && made < room && !deflate.has_failed();
-            if done || drained && !ends_here {
-                break (drained, done);
+            let rest = &payload[used..arrived];
+            let input = (!rest.is_empty() || !ends_here).then_some(rest);
+            let step = message.inflate(deflate, input, inflated, text)?;
+            used += step.used;
+            let drained = used == arrived && !step.is_full && !deflate.has_failed();
+            if step.is_done || drained && !ends_here {
+                break (drained, step.is_done);
             }
             let part = match kind {
                 // Up to three bytes of a character may wait for the rest of it.
@@ -106,7 +73,72 @@ impl Connection {
     }
 }
 
+/// What decompressing once came to.
+struct Step {
+    /// How much of the input was used.
+    used: usize,
+    /// Whether all the room was filled, so that more may wait for it.
+    is_full: bool,
+    /// Whether the message has ended.
+    is_done: bool,
+}
+
 impl Incoming {
+    /// Decompresses `input`, or without one what is left at the end of the message: a binary message to
+    /// `inflated`, a text by way of it to `text`.
+    fn inflate(
+        &mut self,
+        deflate: &mut Codec,
+        input: Option<&[u8]>,
+        inflated: &mut Inflated,
+        text: &mut String,
+    ) -> Result<Step, ProtocolError> {
+        let (limit, is_text) = (self.limit, self.kind == Some(MessageKind::Text));
+        let in_memory = |bytes| usize::try_from(bytes).unwrap_or(usize::MAX);
+        // One byte beyond the limit tells that there is more.
+        let most = in_memory((limit - self.inflated).saturating_add(1));
+        let output = if self.streaming || is_text {
+            inflated.room(most.min(PIECE - inflated.len()))
+        } else {
+            inflated.room(most)
+        };
+        let room = output.len();
+        let (used, made, is_done) = match input {
+            Some(input) => {
+                let progress = deflate.push(input, output)?;
+                (progress.used, progress.made, false)
+            }
+            None => {
+                let rest = deflate.finish(output)?;
+                (0, rest.made, rest.is_done)
+            }
+        };
+        inflated.filled(made);
+        self.inflated += made as u64;
+        let is_too_big = self.inflated > limit;
+        if is_text {
+            // What is wrong before the limit is found before it, however the input was cut.
+            let within = inflated.len() - usize::from(is_too_big);
+            let (piece, _) = inflated.bytes().split_at(within);
+            self.utf8
+                .push(piece, |piece| append(text, piece, in_memory(limit)))
+                .map_err(|utf8::Invalid| ProtocolError::InvalidUtf8)?;
+            if is_done && !self.utf8.is_complete() {
+                return Err(ProtocolError::InvalidUtf8);
+            }
+            inflated.clear();
+        }
+        if is_too_big {
+            let size = self.inflated;
+            return Err(ProtocolError::MessageTooBig { size, limit });
+        }
+        Ok(Step {
+            used,
+            is_full: made == room,
+            is_done,
+        })
+    }
+
     /// What a limit on messages or frames is on the wire: what can't be compressed gets longer, in the worst of
     /// encodings by an eighth, and ends with some bytes wherever it is flushed, which is to be for a frame.
     pub(super) fn on_the_wire(&self, limit: u64) -> u64 {
