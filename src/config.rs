@@ -118,9 +118,11 @@ impl Config {
     /// The largest message in bytes, over all its fragments, inclusive. 16 MiB by default.
     ///
     /// A larger one fails the connection with 1009, at the header of the frame that would cross
-    /// the limit. Of a compressed message what it is decompressed to counts, and fails while that
-    /// happens; on the wire it may be an eighth longer, and 16 bytes for each frame. With [`receive_part`](crate::Connection::receive_part), which joins nothing,
-    /// `usize::MAX` lifts the limit altogether.
+    /// the limit. Of a compressed message counts what it is decompressed to, while that happens; on the
+    /// wire it may be longer by an eighth, 64 bytes, and 16 for each frame.
+    ///
+    /// With [`receive_part`](crate::Connection::receive_part), which joins nothing, `usize::MAX` lifts
+    /// the limit altogether.
     #[must_use]
     pub const fn max_message_size(mut self, bytes: usize) -> Self {
         self.max_message_size = bytes;

@@ -190,6 +190,6 @@ pub use prepared::PreparedMessage;
 pub use stats::Stats;
 
 /// The examples of the README.
-#[cfg(doctest)]
+#[cfg(all(doctest, feature = "deflate"))]
 #[doc = include_str!("../README.md")]
 struct Readme;

@@ -72,8 +72,9 @@ impl PreparedMessage {
         }
     }
 
-    /// Adds the message compressed, if that makes it smaller, for the servers' connections that have agreed
-    /// on a window at least as large as [`Deflate::send_window_bits`]. All others get it as it is.
+    /// Adds the message compressed, if that makes it smaller, for connections of servers that have agreed on a
+    /// window at least as large as [`Deflate::send_window_bits`]. Other connections of servers get it as it
+    /// is. A client has to mask and encode it anyway, and compresses it as any message.
     ///
     /// Where the connection compresses with context takeover, the next message begins without context.
     ///

@@ -4,6 +4,7 @@
 
 mod support;
 
+use bytes::Buf as _;
 use framewire::{Config, Connection, Deflate, MessageKind, PreparedMessage, ProtocolError, Role};
 use support::{
     ROLES,
@@ -405,6 +406,40 @@ fn what_was_compressed_and_then_sent_as_it_is_is_not_referred_to() {
         assert_eq!((frames[0].compressed, frames[1].compressed), (false, true));
         let expected = [&noise[..], &[b'a'; 2000]].concat();
         assert_eq!(peer.message(&frames[1].payload), expected);
+    }
+}
+
+// req: D-22
+#[test]
+fn message_that_was_refused_is_not_referred_to() {
+    for role in ROLES {
+        let options = Deflate::new().send_takeover(true).threshold(0);
+        let config = Config::new().deflate(options).max_queued(1);
+        let mut conn = agreed(role, "", config);
+        let mut peer = Inflater::new();
+        let messages: Vec<_> = (0..20_u8)
+            .map(|n| format!("{n}, {}", String::from_utf8_lossy(&[b'a' + n; 200])))
+            .collect();
+        for pair in messages.windows(2) {
+            conn.send_text(&pair[0]).expect("there is room");
+            let full = Err(framewire::SendError::BufferFull {
+                queued: conn.send_buf().remaining(),
+            });
+            assert_eq!(conn.send_text(&pair[1]), full);
+            let bytes = pair[1].as_bytes().to_vec().into();
+            assert_eq!(conn.send_bytes(MessageKind::Text, bytes), full);
+            conn.start_message(MessageKind::Binary).expect("in order");
+            assert_eq!(conn.send_part(pair[1].as_bytes()), full);
+            let begun = written(&mut conn);
+            conn.finish_message(pair[1].as_bytes())
+                .expect("there is room");
+            let frames = [begun, written(&mut conn)].concat();
+            assert_eq!(frames.len(), 2);
+            for (frame, expected) in frames.iter().zip(pair) {
+                assert!(frame.compressed);
+                assert_eq!(peer.message(&frame.payload), expected.as_bytes());
+            }
+        }
     }
 }
 

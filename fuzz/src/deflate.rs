@@ -4,7 +4,7 @@ use flate2::{Decompress, FlushDecompress, Status};
 use framewire::{Config, Deflate, ProtocolError, Role};
 
 use crate::support::{
-    deflate::take,
+    deflate::{deflate, take},
     trace::{Seen, random_pieces},
     wire::{frame, hex, input},
 };
@@ -13,8 +13,12 @@ pub(crate) fn run(data: &[u8]) {
     let [flags, limit, payload @ ..] = data else {
         return;
     };
+    // Either the payload itself, or what it is to be decompressed to.
+    let content = (*limit == u8::MAX).then_some(payload);
+    let compressed = content.map(deflate);
+    let payload = compressed.as_deref().unwrap_or(payload);
     let limit = match limit {
-        0 => 16 << 20,
+        0 | &u8::MAX => 16 << 20,
         limit => usize::from(*limit) * 16,
     };
     let (is_text, takeover) = (flags & 1 == 0, flags & 2 != 0);
@@ -34,8 +38,8 @@ pub(crate) fn run(data: &[u8]) {
     frames.extend(frame(0x80, b""));
     frames.extend(hex("c1 07 f248cdc9c90700"));
 
-    let deflate = Deflate::new().receive_takeover(takeover);
-    let config = Config::new().deflate(deflate).max_message_size(limit);
+    let options = Deflate::new().receive_takeover(takeover);
+    let config = Config::new().deflate(options).max_message_size(limit);
     for role in [Role::Server, Role::Client] {
         let params = match (role, takeover) {
             (Role::Client, false) => "; server_no_context_takeover",
@@ -49,6 +53,9 @@ pub(crate) fn run(data: &[u8]) {
         let pieces = random_pieces(&bytes, seed);
         assert_eq!(take(role, params, config, &pieces), whole, "cut at random");
         check(&whole, payload, limit);
+        if let Some(content) = content.filter(|_| !is_text) {
+            assert!(whole[0] == Seen::Binary(content.into()), "it is taken");
+        }
     }
 }
 
@@ -70,6 +77,12 @@ fn check(events: &[Seen], payload: &[u8], limit: usize) {
         other => panic!("{other:?}"),
     };
     assert!(inflated.len() <= limit);
+    // The message behind it.
+    match &events[1..] {
+        [Seen::Text(text)] => assert_eq!(text, "Hello"),
+        [Seen::Failed(ProtocolError::MessageTooBig { .. })] => assert!(limit < 5),
+        other => panic!("{other:?}"),
+    }
     if let Some(expected) = inflate(payload) {
         assert_eq!(inflated, expected);
     }

@@ -45,7 +45,8 @@ const CACHE_LINE: usize = 64;
 /// # Cost
 ///
 /// Storage grows with what arrives, never with what a header promises: at most twice the bytes
-/// held, plus 16 KiB, and as much as a compressed message is decompressed to. It is zeroed once, when it grows. Bytes are moved only to make room, and each
+/// held, plus 16 KiB; and for compressed messages what the largest text and the largest binary one were
+/// decompressed to. It is zeroed once, when it grows. Bytes are moved only to make room, and each
 /// of them not more than once for every doubling.
 ///
 /// # Examples

@@ -97,8 +97,8 @@ impl Connection {
 
     /// Queues a message that was encoded before, for many connections.
     ///
-    /// A server copies a small one and shares one of 8 KiB or more. A client has to mask, and
-    /// copies.
+    /// A server copies a small one and shares one of 8 KiB or more; compressed it is only if it was prepared
+    /// so. A client has to mask, and sends it as any other message.
     ///
     /// # Errors
     ///

@@ -117,7 +117,7 @@ impl Codec {
         if last {
             compressor.finish(part, &mut compressed.0);
         } else {
-            compressor.part(part, true, &mut compressed.0);
+            compressor.part(part, &mut compressed.0);
         }
         compressed
     }

@@ -1,7 +1,7 @@
 //! Compressing messages (RFC 7692 section 7.2.1), whole or in parts.
 
 use alloc::vec::Vec;
-use core::{fmt, mem};
+use core::fmt;
 use std::thread_local;
 
 use zlib_rs::{Deflate as State, DeflateConfig, DeflateFlush};
@@ -43,12 +43,9 @@ pub(crate) struct Compressor {
     /// Held if there is context takeover.
     slot: Option<Slot>,
     state: Option<State>,
-    /// Whether a part of the message in progress has been given.
-    is_begun: bool,
-    /// Whether [`TAIL`] belongs behind the parts given so far, if anything else follows.
+    /// Whether a part of the message in progress has been given: [`TAIL`] belongs behind it, if anything
+    /// else follows.
     owes_tail: bool,
-    /// Whether there was input since the last flush, so that the state may be inside a block.
-    is_open: bool,
 }
 
 impl Compressor {
@@ -69,44 +66,29 @@ impl Compressor {
             },
             slot: slot.filter(|_| agreement.send_takeover),
             state: None,
-            is_begun: false,
             owes_tail: false,
-            is_open: false,
         })
     }
 
-    /// Appends to `out` what can be sent of the message after `input`, its next part: nothing, as
-    /// long as it is kept back to compress it better. With `flush` the receiver can decompress all of
-    /// `input` from what was appended.
+    /// Appends to `out` what can be sent of the message after `input`, its next part: all of it can be
+    /// decompressed from that.
     ///
     /// All that is appended for a message, until and with [`finish`](Self::finish), is its payload.
-    pub(crate) fn part(&mut self, input: &[u8], flush: bool, out: &mut Vec<u8>) {
-        if input.is_empty() && !flush {
-            return;
-        }
-        self.is_open = !flush;
+    pub(crate) fn part(&mut self, input: &[u8], out: &mut Vec<u8>) {
         let start = out.len();
         if self.owes_tail {
             out.extend_from_slice(&TAIL);
         }
         let begin = out.len();
-        let flush = if flush {
-            DeflateFlush::SyncFlush
-        } else {
-            DeflateFlush::NoFlush
-        };
-        self.deflate(input, flush, out);
+        self.deflate(input, out);
         if out.len() == begin {
-            // It was kept back; or there was nothing to flush, which zlib does not do again.
+            // There was nothing to flush, and zlib does not do it again.
             out.truncate(start);
             return;
         }
-        self.is_begun = true;
-        self.owes_tail = flush == DeflateFlush::SyncFlush;
-        if self.owes_tail {
-            debug_assert!(out.ends_with(&TAIL), "a flush ends with an empty block");
-            out.truncate(out.len() - TAIL.len());
-        }
+        debug_assert!(out.ends_with(&TAIL), "a flush ends with an empty block");
+        out.truncate(out.len() - TAIL.len());
+        self.owes_tail = true;
     }
 
     /// Whether messages are compressed with reference to those before.
@@ -117,8 +99,8 @@ impl Compressor {
     /// Ends a message with `input`, its last part or all of it, and appends to `out` what is left of
     /// its payload.
     pub(crate) fn finish(&mut self, input: &[u8], out: &mut Vec<u8>) {
-        self.part(input, true, out);
-        if !self.is_begun {
+        self.part(input, out);
+        if !self.owes_tail {
             // An empty message: the header of an empty block (section 7.2.3.6).
             out.push(0x00);
         }
@@ -134,7 +116,6 @@ impl Compressor {
     }
 
     fn end_message(&mut self) {
-        self.is_begun = false;
         // The receiver puts it there itself.
         self.owes_tail = false;
         if self.slot.is_none() {
@@ -142,7 +123,7 @@ impl Compressor {
         }
     }
 
-    fn deflate(&mut self, mut input: &[u8], flush: DeflateFlush, out: &mut Vec<u8>) {
+    fn deflate(&mut self, mut input: &[u8], out: &mut Vec<u8>) {
         let settings = self.settings;
         let state = self.state.get_or_insert_with(|| take_idle(settings));
         loop {
@@ -152,7 +133,7 @@ impl Compressor {
             let (_, output) = out.split_at_mut(start);
             let before = (state.total_in(), state.total_out());
             state
-                .compress(input, output, flush)
+                .compress(input, output, DeflateFlush::SyncFlush)
                 .expect("there is no wrong order of calls that don't finish the stream");
             let used = advance(before.0, state.total_in());
             let made = advance(before.1, state.total_out());
@@ -166,10 +147,7 @@ impl Compressor {
 
     /// Takes the state, if it can be used again.
     fn without_history(&mut self) -> Option<State> {
-        // Resetting zlib-rs does not close a block that level 1 has begun: what comes next would go
-        // on with it.
-        let is_open = mem::take(&mut self.is_open);
-        let mut state = self.state.take().filter(|_| !is_open)?;
+        let mut state = self.state.take()?;
         // It clears tables of 128 KiB.
         if state.total_in() != 0 {
             state.reset();
@@ -199,7 +177,6 @@ impl fmt::Debug for Compressor {
             .field("settings", &self.settings)
             .field("slot", &self.slot)
             .field("has_state", &self.state.is_some())
-            .field("is_begun", &self.is_begun)
             .finish_non_exhaustive()
     }
 }
@@ -236,8 +213,8 @@ mod tests {
                 assert_eq!(compress(&mut compressor, b""), [0x00]);
             }
             let mut out = Vec::new();
-            compressor.part(b"", true, &mut out);
-            compressor.part(b"", false, &mut out);
+            compressor.part(b"", &mut out);
+            compressor.part(b"", &mut out);
             compressor.finish(b"", &mut out);
             assert_eq!(out, [0x00]);
         }

@@ -16,11 +16,27 @@ use super::{MAX_WINDOW_BITS, MIN_SEND_WINDOW_BITS};
 /// | to compress, window of 12 bits | 164 992 |
 /// | to compress, window of 9 bits | 150 656 |
 ///
-/// Without *context takeover*, which is the default for what is sent, a state is needed only for the
-/// time of one message: an idle connection holds none, and each thread keeps up to four of either kind
-/// to use them again (with a thread for each connection that is one of either kind for each). With context takeover the window outlives the message, which compresses small
-/// messages that resemble each other much better, and every connection holds a state for each such
-/// direction from the first compressed message to its end.
+/// (A unit test holds this table against an allocator that counts.) Without *context takeover*, which is
+/// the default for what is sent, a state is needed only for the time of one message: an idle connection
+/// holds none. Each thread keeps up to four of either kind to use them again, and 64 KiB for what comes out:
+/// many connections of one thread share these, but a thread that has one connection alone has one of each
+/// for it. With context takeover the window outlives the message, which compresses small messages that
+/// resemble each other much better, and every connection holds a state for each such direction from the
+/// first compressed message to its end.
+///
+/// A message that does not become complete holds its state as long as it takes; see
+/// [`Config::message_timeout`](crate::Config::message_timeout).
+///
+/// # Messages
+///
+/// [`Connection::set_compression`](crate::Connection::set_compression) switches compression off and on between
+/// messages, and [`PreparedMessage::compress`](crate::PreparedMessage::compress) compresses one for many
+/// connections.
+///
+/// # Limits
+///
+/// A peer that ends the deflate stream of a message by a final block (BFINAL, RFC 7692 section 7.2.3.4) has
+/// to begin the next message without context, as all compressors do that are known to send such blocks.
 ///
 /// # Security
 ///
@@ -77,7 +93,7 @@ impl Deflate {
     /// | 16 Ki | 6 991, 48 µs | 5 039, 93 µs | 4 501, 219 µs | 4 471, 282 µs |
     /// | 64 Ki | 26 832, 220 µs | 19 393 | 16 447, 1 611 µs | 16 375 |
     ///
-    /// Level 1 is the default because most of what can be won is won with a fraction of the work, and 128 the
+    /// Level 1 is the default because it wins much of what can be won with a fraction of the work, and 128 the
     /// [`threshold`](Self::threshold) because that is where it begins to win anything. With
     /// [context takeover](Self::send_takeover) small messages win more: of 128 bytes 56 are left at level 1.
     ///
@@ -92,7 +108,8 @@ impl Deflate {
     }
 
     /// The least payload in bytes that is worth compressing: a smaller message is sent as it is, as is one that
-    /// becomes no smaller. 128 by default.
+    /// becomes no smaller (with [context takeover](Self::send_takeover) it may become some bytes longer, so that
+    /// the next one can refer to it). 128 by default.
     ///
     /// A message that is [sent in parts](crate::Connection::start_message) is compressed in any case: nobody
     /// knows its size. Each part can be decompressed when it arrives, which costs some bytes for each.

@@ -161,14 +161,11 @@ fn parts_join_to_the_message_and_carry_nothing_of_the_tail() {
                     _ => random.bytes(len),
                 };
                 sent.extend_from_slice(&input);
-                let flush = random.below(2) == 0;
                 let start = payload.len();
-                compressor.part(&input, flush, &mut payload);
+                compressor.part(&input, &mut payload);
                 push(&mut decompressor, &payload[start..], &mut received);
-                if flush {
-                    assert!(received == sent, "all of it can be decompressed");
-                    assert!(!payload.ends_with(&TAIL));
-                }
+                assert!(received == sent, "all of it can be decompressed");
+                assert!(!payload.ends_with(&TAIL));
             }
             let len = random.below(3) * 100;
             let last = random.json(len);
@@ -207,7 +204,7 @@ fn assert_forgets(random: &mut Random, level: u8, takeover: bool) {
                 compressor.forget();
             }
             1 => {
-                compressor.part(message, random.below(2) == 0, &mut Vec::new());
+                compressor.part(message, &mut Vec::new());
                 compressor.forget();
             }
             _ => {
@@ -235,7 +232,7 @@ fn takeover_makes_repeated_messages_small() {
 fn states_are_as_large_as_documented() {
     for (bits, bytes) in [(9, 150_656), (12, 164_992), (15, 279_680)] {
         let mut compressor = compressor(1, bits, true);
-        let info = allocation_counter::measure(|| compressor.part(b"Hello", true, &mut vec![]));
+        let info = allocation_counter::measure(|| compressor.part(b"Hello", &mut vec![]));
         assert!(info.bytes_max.abs_diff(bytes) < 1024, "{info:?}");
     }
     let mut decompressor = Decompressor::new(true);
