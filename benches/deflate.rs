@@ -1,4 +1,4 @@
-//! Compressing and decompressing messages of JSON, through a connection.
+//! Compressing and decompressing messages of JSON and prose, through a connection.
 //!
 //! ```text
 //! cargo bench --bench deflate
@@ -62,6 +62,14 @@ fn messages(size: usize) -> Vec<String> {
         .collect()
 }
 
+/// Messages of prose: of this crate's README, from other places each.
+fn prose(size: usize) -> Vec<String> {
+    let text = include_str!("../README.md");
+    assert!(text.is_ascii() && size <= text.len());
+    let places = (0..MESSAGES).map(|n| n * 9973 % (text.len() - size + 1));
+    places.map(|at| text[at..at + size].into()).collect()
+}
+
 /// A server and a client that have agreed on compression.
 fn pair(deflate: Deflate) -> (Connection, Connection) {
     let config = Config::new().deflate(deflate);
@@ -107,14 +115,14 @@ fn sent(server: &mut Connection, messages: &[String]) -> Vec<Vec<u8>> {
     messages.iter().map(&mut send).collect()
 }
 
-fn print_sizes() {
+fn print_sizes(kind: &str, ladder: &[usize], messages: fn(usize) -> Vec<String>) {
     for takeover in [false, true] {
         let takes_over = if takeover { "with" } else { "without" };
-        println!("bytes of a frame, {takes_over} context takeover, by level");
+        println!("bytes of a frame of {kind}, {takes_over} context takeover, by level");
         print!("{:>8}", "message");
         LEVELS.iter().for_each(|level| print!("{level:>9}"));
         println!();
-        for size in LADDER {
+        for &size in ladder {
             print!("{size:>8}");
             let messages = messages(size);
             for level in LEVELS {
@@ -134,7 +142,8 @@ fn name(level: u8, takeover: bool) -> String {
 }
 
 fn compress(c: &mut Criterion) {
-    print_sizes();
+    print_sizes("JSON", &LADDER, messages);
+    print_sizes("prose", &LADDER[..5], prose);
     let ladder = LADDER
         .into_iter()
         .flat_map(|size| LEVELS.map(|level| (size, level, false)));

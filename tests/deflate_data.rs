@@ -8,7 +8,7 @@ use bytes::Buf as _;
 use framewire::{Config, Connection, Deflate, MessageKind, PreparedMessage, ProtocolError, Role};
 use support::{
     ROLES,
-    deflate::{Deflater, Inflater, Sent, agreed, deflate, events, inflate, sent},
+    deflate::{Deflater, Inflater, Sent, agreed, deflate, events, inflate, noise, sent},
     trace::{Seen, drain},
     wire::{frame, hex},
 };
@@ -327,18 +327,6 @@ fn messages_below_the_threshold_are_sent_as_they_are() {
         let compressed = written(&mut conn).into_iter().map(|f| f.compressed);
         assert_eq!(compressed.collect::<Vec<_>>(), [false, true], "the default");
     }
-}
-
-/// Bytes that no compression makes fewer.
-fn noise(len: usize) -> Vec<u8> {
-    let mut state = 0x2545_f491_4f6c_dd1d_u64;
-    let mut next = || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        (state >> 24) as u8
-    };
-    (0..len).map(|_| next()).collect()
 }
 
 // req: D-31

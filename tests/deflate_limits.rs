@@ -11,13 +11,13 @@ use allocation_counter::measure;
 use bytes::Buf as _;
 use framewire::{Connection, Event, PartEvent, ProtocolError, RecvBuf, Role};
 use hostile::{
-    BINARY, Bits, Hostile, KINDS, TEXT, fragments, hostile, limited, mutate, noise, on_the_wire,
-    seen, trace,
+    BINARY, Bits, Hostile, KINDS, TEXT, fragments, hostile, limited, mutate, on_the_wire, seen,
+    trace,
 };
 use proptest::{collection::vec, prelude::*};
 use support::{
     ROLES,
-    deflate::{Deflater, agreed, deflate},
+    deflate::{Deflater, agreed, deflate, noise},
     trace::{Seen, pour},
     wire::{frame, input},
 };

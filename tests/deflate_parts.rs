@@ -9,22 +9,10 @@ use deflate_frames::read_frame;
 use framewire::{CloseCode, Config, Deflate, Event, MessageKind, PartEvent, RecvBuf, Role};
 use support::{
     ROLES,
-    deflate::{Inflater, agreed, deflate},
+    deflate::{Inflater, agreed, deflate, noise},
     trace::{Seen, drain},
     wire::{close, frame, input},
 };
-
-/// Bytes that can't be compressed.
-fn noise(len: usize) -> Vec<u8> {
-    let mut state = 1_u64;
-    let next = || {
-        state = state
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1);
-        (state >> 33) as u8
-    };
-    std::iter::repeat_with(next).take(len).collect()
-}
 
 // req: D-15, D-29
 #[test]

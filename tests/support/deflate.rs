@@ -285,3 +285,15 @@ pub(crate) fn sent(role: Role, output: &[u8]) -> Vec<Sent> {
     }
     frames
 }
+
+/// Bytes that no compression makes fewer.
+pub(crate) fn noise(len: usize) -> Vec<u8> {
+    let mut state = 0x2545_f491_4f6c_dd1d_u64;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state >> 40) as u8
+    };
+    (0..len).map(|_| next()).collect()
+}

@@ -88,18 +88,6 @@ pub(crate) fn seen(kind: u8, payload: &[u8]) -> Seen {
     }
 }
 
-/// Bytes that nothing compresses, the same each time.
-pub(crate) fn noise(len: usize) -> Vec<u8> {
-    let mut state = 0x2545_f491_4f6c_dd1d_u64;
-    let mut next = || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        (state >> 40) as u8
-    };
-    (0..len).map(|_| next()).collect()
-}
-
 /// A writer of deflate streams (RFC 1951) that no compressor would make.
 #[derive(Default)]
 pub(crate) struct Bits {
