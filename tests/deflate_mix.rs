@@ -25,7 +25,7 @@ use support::{
     ROLES,
     deflate::{Inflater, agreed, client, offer, server},
     trace::{Seen, drain, random_pieces},
-    wire::{input, read_output},
+    wire::{hex, input, read_output},
 };
 
 /// Reads everything that an endpoint has sent, and asserts that it is what was queued.
@@ -335,5 +335,45 @@ fn no_message_refers_back_beyond_the_window_in_a_long_conversation() {
             let max = walker.max_distance();
             assert!(seen.contains(&max), "{role:?} {bits} {level}: {max}");
         }
+    }
+}
+
+#[test]
+fn the_walker_reads_the_examples_of_the_rfc() {
+    // Sections 7.2.3.1 to 7.2.3.3 and 7.2.3.6, one after the other: each but the last is "Hello".
+    let mut walker = Walker::default();
+    for (digits, len, max_distance) in [
+        ("f2 48 cd c9 c9 07 00", 5, 0),
+        ("f2 00 11 00 00", 5, 5),
+        ("00 05 00 fa ff 48 65 6c 6c 6f 00", 5, 5),
+        ("00", 0, 5),
+    ] {
+        assert_eq!(walker.message(&hex(digits)), len, "{digits}");
+        assert_eq!(walker.max_distance(), max_distance, "{digits}");
+    }
+}
+
+#[test]
+fn the_walker_refuses_what_we_must_not_send() {
+    for (digits, complaint) in [
+        ("f2 00 11 00 00", "5 bytes back, and there are 1"),
+        ("f3 48 cd c9 c9 07 00 00", "a final block"),
+        (
+            "f2 48 cd c9 c9 07 00 00 00 ff ff",
+            "the tail is still there",
+        ),
+        ("f2 48 cd c9 c9 07", "the last block is cut off"),
+        ("00 05 00 fa fe 48 65 6c 6c 6f 00", "no length of a block"),
+        ("06", "the reserved kind of block"),
+    ] {
+        let payload = hex(digits);
+        let refused = std::panic::catch_unwind(|| Walker::default().message(&payload));
+        let refused = refused.expect_err(digits);
+        let text = refused.downcast_ref::<String>().map(String::as_str);
+        let text = text.or_else(|| refused.downcast_ref::<&str>().copied());
+        assert!(
+            text.is_some_and(|text| text.contains(complaint)),
+            "{digits}: {text:?}"
+        );
     }
 }

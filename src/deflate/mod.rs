@@ -18,6 +18,7 @@ mod slot;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
+#[path = "../../tests/support/deflate_tokens.rs"]
 mod tokens;
 
 pub use self::options::Deflate;
