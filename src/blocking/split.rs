@@ -203,11 +203,13 @@ impl<S: SplitTransport> Input<S> {
         rx: &mut RecvBuf,
         wants_read: impl Fn(&mut Connection, &mut RecvBuf) -> bool,
     ) -> Result<Option<MutexGuard<'a, State>>, Error> {
-        if has_gathered(&mut shared.state().connection) {
+        let mut state = shared.state();
+        if has_gathered(&mut state.connection) {
+            drop(state);
             self.write(shared, Some(GLANCE))?;
+            state = shared.state();
         }
         loop {
-            let mut state = shared.state();
             if !wants_read(&mut state.connection, rx) {
                 return Ok(Some(state));
             }
@@ -223,7 +225,10 @@ impl<S: SplitTransport> Input<S> {
                 let glance = (!state.connection.receives_no_more()).then_some(GLANCE);
                 drop(state);
                 match self.write(shared, glance)? {
-                    Written::All => continue,
+                    Written::All => {
+                        state = shared.state();
+                        continue;
+                    }
                     // What is queued leaves with what the other thread is writing.
                     Written::ByAnother => {}
                     // The peer may be waiting for us to read.
@@ -236,6 +241,7 @@ impl<S: SplitTransport> Input<S> {
                 drop(state);
             }
             self.wait(shared, rx, due)?;
+            state = shared.state();
         }
     }
 

@@ -429,7 +429,7 @@ impl super::Incoming {
 }
 
 /// The limit for lengths from the wire that a configured one means.
-pub(super) fn limit_of(configured: usize, streaming: bool) -> u64 {
+fn limit_of(configured: usize, streaming: bool) -> u64 {
     limit_below(configured as u64, usize::MAX as u64, streaming)
 }
 
