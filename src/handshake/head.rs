@@ -50,7 +50,7 @@ impl Places {
 
 impl Head {
     /// `bytes` have been checked, and `places` are in them.
-    pub(super) fn new(bytes: &[u8], places: Places) -> Self {
+    pub(super) fn new(bytes: impl Into<Box<[u8]>>, places: Places) -> Self {
         Self {
             bytes: bytes.into(),
             places,

@@ -183,21 +183,10 @@ pub(super) fn push_field(
     name: &str,
     value: &[u8],
 ) -> Result<(), InvalidHeader> {
-    const RESERVED: [&str; 5] = [
-        "connection",
-        "upgrade",
-        "content-length",
-        "transfer-encoding",
-        "trailer",
-    ];
     if token(name.as_bytes()).is_none() {
         return Err(InvalidHeader::Name);
     }
-    if RESERVED
-        .iter()
-        .any(|reserved| name.eq_ignore_ascii_case(reserved))
-        || is_websocket(name)
-    {
+    if is_reserved(name) {
         return Err(InvalidHeader::Reserved);
     }
     if value
@@ -210,6 +199,19 @@ pub(super) fn push_field(
         message.extend_from_slice(part);
     }
     Ok(())
+}
+
+/// Whether it is the name of a field that belongs to the handshake, or tells where a message ends.
+pub(super) fn is_reserved(name: &str) -> bool {
+    const RESERVED: [&str; 5] = [
+        "connection",
+        "upgrade",
+        "content-length",
+        "transfer-encoding",
+        "trailer",
+    ];
+    let is = |reserved| name.eq_ignore_ascii_case(reserved);
+    RESERVED.into_iter().any(is) || is_websocket(name)
 }
 
 /// Whether it is the name of a field that RFC 6455 section 11.3 defines, or could have.

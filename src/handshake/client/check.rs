@@ -3,7 +3,7 @@
 //! Checks are made in the order of the functions' lines, always: the first one that fails is the
 //! error.
 
-use super::HandshakeError;
+use super::{Config, HandshakeError};
 use crate::{
     deflate::{
         Codec, Deflate,
@@ -19,12 +19,23 @@ use crate::{
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Asked<'a> {
     /// The answer to its key.
-    pub(super) accept: &'a [u8; 28],
+    accept: &'a [u8; 28],
     /// A list of subprotocols.
-    pub(super) subprotocols: &'a str,
-    pub(super) require_subprotocol: bool,
+    subprotocols: &'a str,
+    require_subprotocol: bool,
     /// The options that permessage-deflate was offered for.
-    pub(super) deflate: Option<&'a Deflate>,
+    deflate: Option<&'a Deflate>,
+}
+
+impl<'a> Asked<'a> {
+    pub(super) fn new(accept: &'a [u8; 28], subprotocols: &'a str, config: &'a Config) -> Self {
+        Self {
+            accept,
+            subprotocols,
+            require_subprotocol: config.require_subprotocol,
+            deflate: config.connection.deflate.as_ref(),
+        }
+    }
 }
 
 /// Checks the headers of a 101, and tells which subprotocol was selected and what was agreed on about

@@ -275,7 +275,8 @@ impl Handshake {
                 if version != (1, 1) {
                     return Err(E::UnsupportedHttpVersion);
                 }
-                let (subprotocol, deflate) = check(headers, self.asked())?;
+                let asked = Asked::new(&self.accept, &self.subprotocols, &self.config);
+                let (subprotocol, deflate) = check(headers, asked)?;
                 let tx = mem::replace(&mut self.tx, SendBuf::new());
                 let rng = self.rng.take();
                 let config = self.config.connection;
@@ -301,15 +302,6 @@ impl Handshake {
         };
         self.reader.take(rx);
         Ok(outcome)
-    }
-
-    fn asked(&self) -> Asked<'_> {
-        Asked {
-            accept: &self.accept,
-            subprotocols: &self.subprotocols,
-            require_subprotocol: self.config.require_subprotocol,
-            deflate: self.config.connection.deflate.as_ref(),
-        }
     }
 
     /// Ends the handshake without a connection: nothing is sent or received any more.

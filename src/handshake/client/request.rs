@@ -215,6 +215,13 @@ impl Request {
 
     /// All of it in bytes.
     pub(super) fn encode(&self, key: &[u8; 24], extensions: Option<&str>) -> Vec<u8> {
+        let target = self.uri.resource_name().as_bytes();
+        let lines = self.lines(key, extensions);
+        [b"GET ", target, b" HTTP/1.1\r\n", &lines, b"\r\n"].concat()
+    }
+
+    /// The header lines of it.
+    pub(super) fn lines(&self, key: &[u8; 24], extensions: Option<&str>) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(256 + self.headers.len());
         let host = match &self.host {
             Some(host) => host.clone().into(),
@@ -222,11 +229,6 @@ impl Request {
         };
         let mut push =
             |parts: [&[u8]; 3]| parts.iter().for_each(|part| bytes.extend_from_slice(part));
-        push([
-            b"GET ",
-            self.uri.resource_name().as_bytes(),
-            b" HTTP/1.1\r\n",
-        ]);
         push([b"Host: ", host.as_bytes(), b"\r\n"]);
         push([b"Upgrade: websocket\r\n", b"Connection: Upgrade\r\n", b""]);
         push([b"Sec-WebSocket-Key: ", key, b"\r\n"]);
@@ -244,7 +246,7 @@ impl Request {
         if !self.cookies.is_empty() {
             push([b"Cookie: ", self.cookies.as_bytes(), b"\r\n"]);
         }
-        push([&self.headers, b"\r\n", b""]);
+        push([&self.headers, b"", b""]);
         bytes
     }
 

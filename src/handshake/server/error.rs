@@ -8,8 +8,9 @@ use crate::handshake::{
 
 /// The client's request was refused: one variant for each cause.
 ///
-/// It is no error of the server, and the answer is queued already. It holds no byte of the peer, so
-/// it can be logged as it is; the answer's body is its message.
+/// It is no error of the server. The answer is a [`Response`](super::Response) whose body is the message
+/// of the error; a [`Handshake`](super::Handshake) has queued it already. It holds no byte of the peer,
+/// so it can be logged as it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum HandshakeError {

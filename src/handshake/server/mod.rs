@@ -199,7 +199,7 @@ impl Handshake {
                 self.phase = Phase::Discard;
                 let to_head = self.reader.head(rx).starts_with(b"HEAD ");
                 rx.discard();
-                Response::refusal(error).queue(&mut self.tx, to_head);
+                Response::from(error).queue(&mut self.tx, to_head);
                 Some(Opening::Rejected(error))
             }
         }
@@ -222,11 +222,8 @@ impl Handshake {
         let lines = lines.strip_prefix(b"\r\n").unwrap_or_default();
         let headers = Headers::parse(lines, self.reader.headers()).ok_or(E::InvalidHeaderLine)?;
         let target = text(parsed.target.clone()).ok_or(E::InvalidTarget)?;
-        let places = Target::parse(target).ok_or(E::InvalidTarget)?;
-        let authority = places.authority.clone().and_then(|place| target.get(place));
-        let authority = authority.and_then(|host| Authority::parse(host.as_bytes()));
-        let wish = check(authority, headers, &self.config.origin)?;
-        let head = Head::new(head, Places::new(parsed, line.len(), places));
+        let (target, wish) = read(target, headers, &self.config.origin)?;
+        let head = Head::new(head, Places::new(parsed, line.len(), target));
         Ok(match wish {
             Wish::Plain => Opening::Plain(PlainRequest::new(head)),
             Wish::WebSocket { accept } => {
@@ -300,6 +297,19 @@ impl Handshake {
     pub fn into_send_buf(self) -> SendBuf {
         self.tx
     }
+}
+
+/// Checks the target of a GET request and what its headers mean, whoever has taken it apart.
+fn read(
+    target: &str,
+    headers: Headers<'_>,
+    policy: &OriginPolicy,
+) -> Result<(Target, Wish), HandshakeError> {
+    let places = Target::parse(target).ok_or(HandshakeError::InvalidTarget)?;
+    let authority = places.authority.clone().and_then(|place| target.get(place));
+    let authority = authority.and_then(|host| Authority::parse(host.as_bytes()));
+    let wish = check(authority, headers, policy)?;
+    Ok((places, wish))
 }
 
 #[cfg(test)]

@@ -137,19 +137,24 @@ impl Request {
     /// left there.
     #[must_use]
     pub fn upgrade(self) -> Connection {
-        let subprotocol = self.subprotocol();
-        let options = self.config.deflate.as_ref().zip(self.deflate.as_ref());
-        let codec = options.map(|(options, (agreement, _))| Codec::new(options, agreement));
+        let mut tx = SendBuf::new();
+        tx.push_bytes(b"HTTP/1.1 101 Switching Protocols\r\n");
+        tx.push_bytes(&self.switching());
+        tx.push_bytes(b"\r\n");
+        self.open(tx)
+    }
+
+    /// The header lines of the 101.
+    pub(super) fn switching(&self) -> Vec<u8> {
         let field = |name, value: Option<&str>| {
             let line = value.map(|value| format!("{name}: {value}\r\n"));
             line.unwrap_or_default()
         };
-        let protocol = field("Sec-WebSocket-Protocol", subprotocol);
+        let protocol = field("Sec-WebSocket-Protocol", self.subprotocol());
         let response = self.deflate.as_ref().map(|(_, response)| &response[..]);
         let extension = field("Sec-WebSocket-Extensions", response);
-        let answer = [
-            b"HTTP/1.1 101 Switching Protocols\r\n\
-              Upgrade: websocket\r\n\
+        let lines = [
+            b"Upgrade: websocket\r\n\
               Connection: Upgrade\r\n\
               Sec-WebSocket-Accept: ",
             &self.accept[..],
@@ -157,10 +162,15 @@ impl Request {
             protocol.as_bytes(),
             extension.as_bytes(),
             &self.headers,
-            b"\r\n",
         ];
-        let mut tx = SendBuf::new();
-        tx.push_bytes(&answer.concat());
+        lines.concat()
+    }
+
+    /// Makes the connection, which writes `tx` first.
+    pub(super) fn open(self, tx: SendBuf) -> Connection {
+        let subprotocol = self.subprotocol();
+        let options = self.config.deflate.as_ref().zip(self.deflate.as_ref());
+        let codec = options.map(|(options, (agreement, _))| Codec::new(options, agreement));
         Connection::opened(Role::Server, self.config, None, tx, subprotocol, codec)
     }
 

@@ -30,10 +30,10 @@ use crate::{SendBuf, handshake::header::push_field};
 /// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct Response {
-    status: u16,
+    pub(super) status: u16,
     /// Whole lines.
-    headers: Vec<u8>,
-    body: Bytes,
+    pub(super) headers: Vec<u8>,
+    pub(super) body: Bytes,
 }
 
 impl Response {
@@ -78,26 +78,28 @@ impl Response {
         self
     }
 
-    /// The answer to a request that was refused.
-    pub(super) fn refusal(error: HandshakeError) -> Self {
-        let mut response = Self::with_status(error.status()).body(format!("{error}\n"));
-        response
-            .headers
-            .extend_from_slice(b"Content-Type: text/plain\r\n");
-        if error == HandshakeError::MethodNotAllowed {
-            response.headers.extend_from_slice(b"Allow: GET\r\n");
+    /// The header lines that say to what to upgrade; empty unless the status is 426
+    /// (RFC 6455 section 4.4, RFC 9110 section 15.5.22). `Upgrade` in Connection goes with them.
+    pub(super) fn upgrade_lines(&self) -> &'static [u8] {
+        match self.status {
+            426 => b"Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n",
+            _ => b"",
         }
-        response
+    }
+
+    /// Whether the status allows a body (RFC 9110 section 6.4.1).
+    pub(super) fn has_body(&self) -> bool {
+        !matches!(self.status, 204 | 205 | 304)
     }
 
     /// Queues all of it; without its body if it answers a HEAD request.
     pub(super) fn queue(self, tx: &mut SendBuf, to_head: bool) {
         let (status, reason) = (self.status, reason(self.status));
-        let has_body = !matches!(status, 204 | 205 | 304);
-        let upgrade = if status == 426 {
-            "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nConnection: Upgrade, close\r\n"
-        } else {
+        let upgrade = self.upgrade_lines();
+        let connection = if upgrade.is_empty() {
             "Connection: close\r\n"
+        } else {
+            "Connection: Upgrade, close\r\n"
         };
         let length = match status {
             // "A server MUST NOT send a Content-Length header field in any response with a status
@@ -112,11 +114,27 @@ impl Response {
         if let Some(length) = length {
             tx.push_bytes(format!("Content-Length: {length}\r\n").as_bytes());
         }
-        tx.push_bytes(upgrade.as_bytes());
+        tx.push_bytes(upgrade);
+        tx.push_bytes(connection.as_bytes());
         tx.push_bytes(b"\r\n");
-        if has_body && !to_head {
+        if self.has_body() && !to_head {
             tx.push_encoded(&self.body);
         }
+    }
+}
+
+impl From<HandshakeError> for Response {
+    /// The answer to a request that is refused: the status and the message of the error, as
+    /// [`Handshake`](super::Handshake) queues it.
+    fn from(error: HandshakeError) -> Self {
+        let mut response = Self::with_status(error.status()).body(format!("{error}\n"));
+        response
+            .headers
+            .extend_from_slice(b"Content-Type: text/plain\r\n");
+        if error == HandshakeError::MethodNotAllowed {
+            response.headers.extend_from_slice(b"Allow: GET\r\n");
+        }
+        response
     }
 }
 
