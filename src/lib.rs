@@ -93,7 +93,8 @@
 //! # Where to go on
 //!
 //! - Sockets and threads, no runtime: [`blocking`].
-//! - The opening handshake: [`client`] and [`server`].
+//! - The opening handshake: [`client`] and [`server`]; in a framework that speaks HTTP itself, the
+//!   module `http` behind the feature of that name.
 //! - Limits and time-outs: [`Config`]; those on memory are finite by default.
 //! - Messages too large to hold: [`receive_part`](Connection::receive_part) and
 //!   [`start_message`](Connection::start_message).
@@ -109,6 +110,7 @@
 //! | `std` | yes | [`blocking`], `Read` and `Write` for the buffers, the system's random numbers for clients; without it the crate is `no_std` with `alloc` |
 //! | `simd` | yes | masking by the widest vectors the processor has, chosen at run time; needs `std` |
 //! | `deflate` | yes | permessage-deflate (RFC 7692), off until it is [configured](Config::deflate); needs `std` |
+//! | `http` | no | conversions from and to the types of the crate `http`, for hyper, axum and their like; needs `std` |
 //!
 //! # Design
 //!
@@ -184,6 +186,8 @@ pub use deflate::Deflate;
 pub use error::Error;
 pub use error::{ProtocolError, SendError, TimedOut, UnexpectedEof};
 pub use event::{Event, MessageKind, PartEvent};
+#[cfg(feature = "http")]
+pub use handshake::http;
 pub use handshake::{client, server};
 pub use message::{Message, Sendable};
 pub use prepared::PreparedMessage;

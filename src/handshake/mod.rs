@@ -2,7 +2,8 @@
 //!
 //! What a header *means* is decided by pure functions on header values: [`header`], [`extension`],
 //! [`authority`] and [`origin`]. What HTTP/1.1 looks like in bytes is known to [`http1`], [`reader`] and
-//! [`head`] alone, so that a framework which has parsed a request itself can do without them.
+//! [`head`] alone, so that a framework which has parsed a request itself can do without them: that is
+//! `http`, behind the feature of that name.
 //! [`client`] and [`server`] put both together.
 
 // Offsets come from the peer here.
@@ -13,6 +14,8 @@ pub mod client;
 pub(crate) mod extension;
 mod head;
 mod header;
+#[cfg(feature = "http")]
+pub mod http;
 mod http1;
 mod origin;
 mod reader;

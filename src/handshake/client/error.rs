@@ -78,6 +78,11 @@ pub enum HandshakeError {
     /// [`Config::require_subprotocol`](super::Config::require_subprotocol) is on.
     #[error("no subprotocol was selected")]
     MissingSubprotocol,
+    /// The status of a response of the crate `http` is not 101: the server has refused, and the
+    /// response says why.
+    #[cfg(feature = "http")]
+    #[error("refused with status {0}")]
+    Refused(u16),
 }
 
 impl From<HeadError> for HandshakeError {

@@ -57,6 +57,8 @@ mod body;
 mod check;
 mod config;
 mod error;
+#[cfg(feature = "http")]
+mod http;
 mod request;
 mod response;
 mod uri;
@@ -67,6 +69,8 @@ use core::{fmt, mem, time::Duration};
 pub use backoff::Backoff;
 pub use config::Config;
 pub use error::HandshakeError;
+#[cfg(feature = "http")]
+pub use http::HttpHandshake;
 pub use request::{InvalidRequest, Request};
 pub use response::Response;
 pub use uri::{InvalidUri, Uri};

@@ -295,4 +295,8 @@ pub enum InvalidRequest {
     /// A subprotocol is offered twice (RFC 6455 section 4.1).
     #[error("subprotocol that was offered before")]
     RepeatedSubprotocol,
+    /// The method of a request of the crate `http` is not GET (RFC 6455 section 4.1).
+    #[cfg(feature = "http")]
+    #[error("method other than GET")]
+    Method,
 }

@@ -69,6 +69,11 @@ impl Response {
     pub fn body(&self) -> &[u8] {
         &self.body
     }
+
+    #[cfg(feature = "http")]
+    pub(super) fn into_body(self) -> Vec<u8> {
+        self.body
+    }
 }
 
 impl fmt::Debug for Response {

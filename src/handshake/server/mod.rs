@@ -58,6 +58,8 @@
 mod check;
 mod config;
 mod error;
+#[cfg(feature = "http")]
+mod http;
 mod request;
 mod response;
 
