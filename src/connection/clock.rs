@@ -4,12 +4,13 @@
 //! ticks, a variable of a test. Deadlines are armed and fired in the same call, so that there is
 //! no half of it to forget.
 
+use alloc::boxed::Box;
 use core::time::Duration;
 
 use bytes::Buf as _;
 
 use super::Connection;
-use crate::{ProtocolError, TimedOut, config::Millis};
+use crate::{Config, ProtocolError, TimedOut, config::Millis};
 
 /// When something is due, in nanoseconds since the caller's origin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -46,12 +47,22 @@ impl Deadline {
 pub(super) struct Clock {
     write: Deadline,
     close: Deadline,
-    message: Deadline,
-    keepalive: Deadline,
     /// Bytes the transport had taken when `write` was armed.
     taken: u64,
+    /// Boxed, because most configurations ask for nothing of it.
+    watch: Option<Box<Watch>>,
+}
+
+/// What is watched of the peer while the connection is open, if the configuration asks for any of it.
+#[derive(Debug)]
+struct Watch {
+    message: Deadline,
     /// Messages that were complete when `message` was armed.
     messages: u64,
+    /// The end of the second in which pings are counted, and how many there were before it.
+    ping_second: Deadline,
+    pings: u64,
+    keepalive: Deadline,
     /// Bytes that were received when `keepalive` was armed.
     received: u64,
     /// How much of a frame was there then, and how much of its payload was missing.
@@ -65,9 +76,6 @@ pub(super) struct Clock {
     /// When the keepalive's latest ping was queued.
     ping_time: Duration,
     round_trip_time: Option<Duration>,
-    /// The end of the second in which pings are counted, and how many there were before it.
-    ping_second: Deadline,
-    pings: u64,
 }
 
 /// The keepalive's latest ping. Its payload is the number of pings sent before it.
@@ -79,15 +87,50 @@ enum Ping {
     Answered,
 }
 
-impl Default for Clock {
-    fn default() -> Self {
+impl Clock {
+    pub(super) fn new(config: &Config) -> Self {
         Self {
             write: Deadline::NEVER,
             close: Deadline::NEVER,
-            message: Deadline::NEVER,
-            keepalive: Deadline::NEVER,
             taken: 0,
+            watch: config.watches_peer().then(Box::default),
+        }
+    }
+
+    pub(super) fn round_trip_time(&self) -> Option<Duration> {
+        self.watch.as_ref()?.round_trip_time
+    }
+}
+
+impl Config {
+    fn watches_peer(&self) -> bool {
+        self.message_timeout != Millis::NEVER
+            || self.max_pings_per_second != u32::MAX
+            || self.keepalive_interval != Millis::NEVER
+    }
+}
+
+impl Watch {
+    /// The next of its deadlines, if so many pings have been received.
+    fn due(&self, pings_received: u64) -> Deadline {
+        let counted = pings_received != self.pings;
+        let ping_second = if counted {
+            self.ping_second
+        } else {
+            Deadline::NEVER
+        };
+        self.message.min(self.keepalive).min(ping_second)
+    }
+}
+
+impl Default for Watch {
+    fn default() -> Self {
+        Self {
+            message: Deadline::NEVER,
             messages: 0,
+            ping_second: Deadline::NEVER,
+            pings: 0,
+            keepalive: Deadline::NEVER,
             received: 0,
             left: 0,
             missing: 0,
@@ -96,15 +139,7 @@ impl Default for Clock {
             ping: Ping::None,
             ping_time: Duration::ZERO,
             round_trip_time: None,
-            ping_second: Deadline::NEVER,
-            pings: 0,
         }
-    }
-}
-
-impl Clock {
-    pub(super) fn round_trip_time(&self) -> Option<Duration> {
-        self.round_trip_time
     }
 }
 
@@ -153,17 +188,9 @@ impl Connection {
         if self.is_closed() {
             return Ok(None);
         }
-        let clock = &self.clock;
-        let open = if self.closing.is_open() {
-            let counted = self.stats.pings_received != clock.pings;
-            let ping_second = if counted {
-                clock.ping_second
-            } else {
-                Deadline::NEVER
-            };
-            clock.message.min(clock.keepalive).min(ping_second)
-        } else {
-            Deadline::NEVER
+        let open = match &self.clock.watch {
+            Some(watch) if self.closing.is_open() => watch.due(self.stats.pings_received),
+            Some(_) | None => Deadline::NEVER,
         };
         Ok(open.get().into_iter().chain(output).min())
     }
@@ -223,14 +250,16 @@ impl Connection {
 
     /// A message must not take for ever.
     fn watch_message(&mut self, now: Duration) {
-        let clock = &mut self.clock;
-        if self.message.kind.is_none() || clock.messages != self.stats.messages_received {
-            clock.message = Deadline::NEVER;
-            clock.messages = self.stats.messages_received;
+        let Some(watch) = &mut self.clock.watch else {
+            return;
+        };
+        if self.message.kind.is_none() || watch.messages != self.stats.messages_received {
+            watch.message = Deadline::NEVER;
+            watch.messages = self.stats.messages_received;
         }
         if self.message.kind.is_some() {
-            clock.message.arm(now, self.config.message_timeout);
-            if clock.message.is_due(now) {
+            watch.message.arm(now, self.config.message_timeout);
+            if watch.message.is_due(now) {
                 self.fail_for(ProtocolError::MessageTooSlow);
                 self.report_failure();
             }
@@ -239,15 +268,17 @@ impl Connection {
 
     /// Counts pings by the second.
     fn watch_pings(&mut self, now: Duration) {
+        let Some(watch) = &mut self.clock.watch else {
+            return;
+        };
         if self.config.max_pings_per_second == u32::MAX {
             return;
         }
-        let clock = &mut self.clock;
-        if clock.ping_second.is_due(now) {
-            clock.ping_second = Deadline::NEVER;
-            clock.pings = self.stats.pings_received;
+        if watch.ping_second.is_due(now) {
+            watch.ping_second = Deadline::NEVER;
+            watch.pings = self.stats.pings_received;
         }
-        clock
+        watch
             .ping_second
             .arm(now, Millis::from_duration(Duration::from_secs(1)));
     }
@@ -257,49 +288,56 @@ impl Connection {
         if !self.closing.is_open() {
             return Ok(());
         }
-        let (config, clock) = (&self.config, &mut self.clock);
-        if clock.ping == Ping::Answered {
-            clock.round_trip_time = Some(now.saturating_sub(clock.ping_time));
-            clock.ping = Ping::None;
+        let (config, Some(watch)) = (&self.config, &mut self.clock.watch) else {
+            return Ok(());
+        };
+        if watch.ping == Ping::Answered {
+            watch.round_trip_time = Some(now.saturating_sub(watch.ping_time));
+            watch.ping = Ping::None;
         }
         let bytes = (
             self.stats.bytes_received,
             self.left,
             self.message.frame_left,
         );
-        let seen = (clock.received, clock.left, clock.missing);
-        if bytes != seen || clock.keepalive == Deadline::NEVER {
-            (clock.received, clock.left, clock.missing) = bytes;
-            clock.pinged = false;
-            clock.keepalive = Deadline::after(now, config.keepalive_interval);
+        let seen = (watch.received, watch.left, watch.missing);
+        if bytes != seen || watch.keepalive == Deadline::NEVER {
+            (watch.received, watch.left, watch.missing) = bytes;
+            watch.pinged = false;
+            watch.keepalive = Deadline::after(now, config.keepalive_interval);
             return Ok(());
         }
-        if clock.pinged && self.tx.taken() < clock.ping_end {
+        if watch.pinged && self.tx.taken() < watch.ping_end {
             // The peer can't answer what waits behind other bytes: time runs when it is written.
-            clock.keepalive = Deadline::after(now, config.keepalive_timeout);
+            watch.keepalive = Deadline::after(now, config.keepalive_timeout);
             return Ok(());
         }
-        if !clock.keepalive.is_due(now) {
+        if !watch.keepalive.is_due(now) {
             return Ok(());
         }
-        if clock.pinged {
+        if watch.pinged {
             return Err(TimedOut::Keepalive);
         }
         let number = self.stats.pings_sent;
-        clock.pinged = true;
-        clock.ping = Ping::Sent(number);
-        clock.ping_time = now;
-        clock.keepalive = Deadline::after(now, config.keepalive_timeout);
+        watch.pinged = true;
+        watch.ping = Ping::Sent(number);
+        watch.ping_time = now;
+        watch.keepalive = Deadline::after(now, config.keepalive_timeout);
         self.push_waiting_pong();
         self.push_ping(&number.to_be_bytes());
-        self.clock.ping_end = self.tx.queued();
+        if let Some(watch) = &mut self.clock.watch {
+            watch.ping_end = self.tx.queued();
+        }
         Ok(())
     }
 
     /// Whether the peer may send one more ping in this second.
     pub(super) fn check_ping_rate(&self) -> Result<(), ProtocolError> {
+        let Some(watch) = &self.clock.watch else {
+            return Ok(());
+        };
         let limit = self.config.max_pings_per_second;
-        let in_this_second = self.stats.pings_received - self.clock.pings;
+        let in_this_second = self.stats.pings_received - watch.pings;
         if limit != u32::MAX && in_this_second >= u64::from(limit) {
             return Err(ProtocolError::TooManyPings { limit });
         }
@@ -310,10 +348,11 @@ impl Connection {
     #[inline]
     pub(super) fn pong_received(&mut self, payload: &[u8]) {
         self.stats.pongs_received += 1;
-        if let Ping::Sent(number) = self.clock.ping
+        if let Some(watch) = &mut self.clock.watch
+            && let Ping::Sent(number) = watch.ping
             && payload == number.to_be_bytes()
         {
-            self.clock.ping = Ping::Answered;
+            watch.ping = Ping::Answered;
         }
     }
 }
