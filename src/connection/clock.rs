@@ -56,6 +56,10 @@ pub(super) struct Clock {
 /// What is watched of the peer while the connection is open, if the configuration asks for any of it.
 #[derive(Debug)]
 struct Watch {
+    message_timeout: Millis,
+    max_pings_per_second: u32,
+    keepalive_interval: Millis,
+    keepalive_timeout: Millis,
     message: Deadline,
     /// Messages that were complete when `message` was armed.
     messages: u64,
@@ -93,39 +97,32 @@ impl Clock {
             write: Deadline::NEVER,
             close: Deadline::NEVER,
             taken: 0,
-            watch: config.watches_peer().then(Box::default),
+            watch: Watch::new(config).map(Box::new),
         }
     }
 
     pub(super) fn round_trip_time(&self) -> Option<Duration> {
         self.watch.as_ref()?.round_trip_time
     }
-}
 
-impl Config {
-    fn watches_peer(&self) -> bool {
-        self.message_timeout != Millis::NEVER
-            || self.max_pings_per_second != u32::MAX
-            || self.keepalive_interval != Millis::NEVER
+    /// Whether the peer may send only so many pings in a second.
+    pub(super) fn limits_pings(&self) -> bool {
+        self.watch
+            .as_ref()
+            .is_some_and(|watch| watch.max_pings_per_second != u32::MAX)
     }
 }
 
 impl Watch {
-    /// The next of its deadlines, if so many pings have been received.
-    fn due(&self, pings_received: u64) -> Deadline {
-        let counted = pings_received != self.pings;
-        let ping_second = if counted {
-            self.ping_second
-        } else {
-            Deadline::NEVER
-        };
-        self.message.min(self.keepalive).min(ping_second)
-    }
-}
-
-impl Default for Watch {
-    fn default() -> Self {
-        Self {
+    fn new(config: &Config) -> Option<Self> {
+        let asked_for = config.message_timeout != Millis::NEVER
+            || config.max_pings_per_second != u32::MAX
+            || config.keepalive_interval != Millis::NEVER;
+        asked_for.then_some(Self {
+            message_timeout: config.message_timeout,
+            max_pings_per_second: config.max_pings_per_second,
+            keepalive_interval: config.keepalive_interval,
+            keepalive_timeout: config.keepalive_timeout,
             message: Deadline::NEVER,
             messages: 0,
             ping_second: Deadline::NEVER,
@@ -139,7 +136,18 @@ impl Default for Watch {
             ping: Ping::None,
             ping_time: Duration::ZERO,
             round_trip_time: None,
-        }
+        })
+    }
+
+    /// The next of its deadlines, if so many pings have been received.
+    fn due(&self, pings_received: u64) -> Deadline {
+        let counted = pings_received != self.pings;
+        let ping_second = if counted {
+            self.ping_second
+        } else {
+            Deadline::NEVER
+        };
+        self.message.min(self.keepalive).min(ping_second)
     }
 }
 
@@ -258,7 +266,7 @@ impl Connection {
             watch.messages = self.stats.messages_received;
         }
         if self.message.kind.is_some() {
-            watch.message.arm(now, self.config.message_timeout);
+            watch.message.arm(now, watch.message_timeout);
             if watch.message.is_due(now) {
                 self.fail_for(ProtocolError::MessageTooSlow);
                 self.report_failure();
@@ -271,7 +279,7 @@ impl Connection {
         let Some(watch) = &mut self.clock.watch else {
             return;
         };
-        if self.config.max_pings_per_second == u32::MAX {
+        if watch.max_pings_per_second == u32::MAX {
             return;
         }
         if watch.ping_second.is_due(now) {
@@ -288,7 +296,7 @@ impl Connection {
         if !self.closing.is_open() {
             return Ok(());
         }
-        let (config, Some(watch)) = (&self.config, &mut self.clock.watch) else {
+        let Some(watch) = &mut self.clock.watch else {
             return Ok(());
         };
         if watch.ping == Ping::Answered {
@@ -304,12 +312,12 @@ impl Connection {
         if bytes != seen || watch.keepalive == Deadline::NEVER {
             (watch.received, watch.left, watch.missing) = bytes;
             watch.pinged = false;
-            watch.keepalive = Deadline::after(now, config.keepalive_interval);
+            watch.keepalive = Deadline::after(now, watch.keepalive_interval);
             return Ok(());
         }
         if watch.pinged && self.tx.taken() < watch.ping_end {
             // The peer can't answer what waits behind other bytes: time runs when it is written.
-            watch.keepalive = Deadline::after(now, config.keepalive_timeout);
+            watch.keepalive = Deadline::after(now, watch.keepalive_timeout);
             return Ok(());
         }
         if !watch.keepalive.is_due(now) {
@@ -322,7 +330,7 @@ impl Connection {
         watch.pinged = true;
         watch.ping = Ping::Sent(number);
         watch.ping_time = now;
-        watch.keepalive = Deadline::after(now, config.keepalive_timeout);
+        watch.keepalive = Deadline::after(now, watch.keepalive_timeout);
         self.push_waiting_pong();
         self.push_ping(&number.to_be_bytes());
         if let Some(watch) = &mut self.clock.watch {
@@ -336,7 +344,7 @@ impl Connection {
         let Some(watch) = &self.clock.watch else {
             return Ok(());
         };
-        let limit = self.config.max_pings_per_second;
+        let limit = watch.max_pings_per_second;
         let in_this_second = self.stats.pings_received - watch.pings;
         if limit != u32::MAX && in_this_second >= u64::from(limit) {
             return Err(ProtocolError::TooManyPings { limit });

@@ -11,19 +11,21 @@ mod inflate;
 mod located;
 mod receive;
 mod send;
+mod settings;
 
 use alloc::boxed::Box;
 use core::fmt;
 
 use crate::{
-    Accepts, Config, MessageKind, ProtocolError, Role, SendBuf, Stats, deflate::Codec,
-    frame::MaskingKey, rng::Rng, utf8,
+    Config, MessageKind, ProtocolError, Role, SendBuf, Stats, deflate::Codec, frame::MaskingKey,
+    rng::Rng, utf8,
 };
 use clock::Clock;
 use closing::Closing;
 pub use closing::{Closed, ClosedBy, State};
 use located::Located;
 use send::WaitingPong;
+use settings::Settings;
 
 /// One WebSocket connection, without I/O: bytes go in, events come out, commands queue bytes.
 ///
@@ -34,7 +36,7 @@ use send::WaitingPong;
 ///
 /// An open connection of a server that waits for input owns no heap memory but the name of its
 /// subprotocol, once [`SendBuf::release`] has been called. A client owns the generator of its masking
-/// keys. One with a keepalive, a limit on pings or on the time of a message owns 128 bytes more. One that
+/// keys. One with a keepalive, a limit on pings or on the time of a message owns 144 bytes more. One that
 /// has agreed on compression owns 300 bytes more, and what `Deflate` tells.
 pub struct Connection {
     // What every received message needs comes first.
@@ -61,7 +63,7 @@ pub struct Connection {
 
     closing: Closing,
     clock: Clock,
-    config: Config,
+    config: Settings,
     subprotocol: Option<Box<str>>,
 }
 
@@ -172,10 +174,11 @@ impl Connection {
     }
 
     fn new(role: Role, config: Config, rng: Option<Rng>) -> Self {
+        let (clock, config) = (Clock::new(&config), Settings::new(&config));
         let mut connection = Self {
             phase: Phase::Header,
             role,
-            short_frames: config.allows_short_frames(),
+            short_frames: config.allows_short_frames() && !clock.limits_pings(),
             found: None,
             rx_id: 0,
             left: 0,
@@ -202,7 +205,7 @@ impl Connection {
             outgoing: None,
             deflate: None,
             closing: Closing::default(),
-            clock: Clock::new(&config),
+            clock,
             config,
             subprotocol: None,
         };
@@ -270,7 +273,7 @@ impl Connection {
     pub fn set_max_message_size(&mut self, bytes: usize) {
         self.config.max_message_size = bytes;
         self.config.max_frame_size = bytes;
-        self.short_frames = self.config.allows_short_frames();
+        self.short_frames = self.config.allows_short_frames() && !self.clock.limits_pings();
         let between = self.phase_between_frames();
         let phase = match &mut self.found {
             Some(found) => &mut found.phase,
@@ -321,17 +324,6 @@ impl Connection {
     }
 }
 
-impl Config {
-    /// Whether no rule of it can concern a short message in one frame, a ping or a pong.
-    fn allows_short_frames(&self) -> bool {
-        self.max_message_size.min(self.max_frame_size) >= 125
-            && self.max_fragments > 0
-            && self.max_pings_per_second == u32::MAX
-            && self.accepts == Accepts::Both
-            && self.auto_pong
-    }
-}
-
 impl fmt::Debug for Connection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Connection")
@@ -350,6 +342,6 @@ mod tests {
     fn connection_stays_small() {
         // A server with many idle connections pays for every byte. What only some of them need
         // belongs into a box.
-        const { assert!(size_of::<Connection>() <= 488) }
+        const { assert!(size_of::<Connection>() <= 456) }
     }
 }
