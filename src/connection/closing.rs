@@ -1,6 +1,8 @@
 //! How a connection ends (RFC 6455 section 7): by a closing handshake, by failing it, by the end of
 //! the transport, or by a deadline.
 
+use alloc::boxed::Box;
+
 use super::{Connection, Phase};
 use crate::{CloseCode, ProtocolError, Role, SendError, UnexpectedEof};
 
@@ -46,7 +48,8 @@ pub(super) struct Closing {
     sent: Option<CloseCode>,
     received: Option<CloseCode>,
     by: Option<ClosedBy>,
-    failure: Option<ProtocolError>,
+    /// Boxed, because few connections have one.
+    failure: Option<Box<ProtocolError>>,
     /// We failed the connection, for `failure` or for a reason of the application's.
     failed: bool,
     eof: bool,
@@ -72,7 +75,7 @@ impl Closing {
     }
 
     pub(super) fn failure(&self) -> Option<ProtocolError> {
-        self.failure
+        self.failure.as_deref().copied()
     }
 
     /// Whether both Close frames have been seen.
@@ -160,7 +163,7 @@ impl Connection {
 
     /// Fails the connection because the peer broke a rule (RFC 6455 section 7.1.7).
     pub(super) fn fail_for(&mut self, error: ProtocolError) {
-        self.closing.failure = Some(error);
+        self.closing.failure = Some(Box::new(error));
         if self.closing.sent.is_none() {
             self.push_close(Some(error.close_code()), "");
         }
