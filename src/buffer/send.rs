@@ -1,7 +1,7 @@
 //! The send buffer: frames that wait to be written.
 
-use alloc::{collections::VecDeque, vec::Vec};
-use core::fmt;
+use alloc::{boxed::Box, collections::VecDeque, vec::Vec};
+use core::{fmt, mem};
 
 use bytes::{Buf, Bytes};
 
@@ -28,7 +28,7 @@ const CHAIN_FROM: usize = 8 * 1024;
 /// to.
 pub struct SendBuf {
     /// All of it is initialised.
-    storage: Vec<u8>,
+    storage: Box<[u8]>,
     start: usize,
     end: usize,
     /// In order; each belongs before the byte of `storage` at its place.
@@ -47,9 +47,9 @@ struct Chained {
 }
 
 impl SendBuf {
-    pub(crate) const fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
-            storage: Vec::new(),
+            storage: Box::default(),
             start: 0,
             end: 0,
             chained: VecDeque::new(),
@@ -70,7 +70,7 @@ impl SendBuf {
     /// How many bytes of storage it holds, also while it is empty; chained payloads apart.
     #[must_use]
     pub fn capacity(&self) -> usize {
-        self.storage.capacity()
+        self.storage.len()
     }
 
     /// Gives all storage back if it is empty; otherwise does nothing.
@@ -79,7 +79,7 @@ impl SendBuf {
     /// flush.
     pub fn release(&mut self) {
         if self.is_empty() {
-            self.storage = Vec::new();
+            self.storage = Box::default();
             self.chained = VecDeque::new();
             (self.start, self.end) = (0, 0);
         }
@@ -280,8 +280,10 @@ impl SendBuf {
         }
         let needed = self.end + n;
         if self.storage.len() < needed {
-            self.storage.reserve(needed - self.storage.len());
-            self.storage.resize(self.storage.capacity(), 0);
+            let mut storage = Vec::from(mem::take(&mut self.storage));
+            storage.reserve(needed - storage.len());
+            storage.resize(storage.capacity(), 0);
+            self.storage = storage.into_boxed_slice();
         }
     }
 }

@@ -342,6 +342,6 @@ mod tests {
     fn connection_stays_small() {
         // A server with many idle connections pays for every byte. What only some of them need
         // belongs into a box.
-        const { assert!(size_of::<Connection>() <= 440) }
+        const { assert!(size_of::<Connection>() <= 432) }
     }
 }
