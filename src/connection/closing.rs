@@ -357,7 +357,7 @@ impl Connection {
         self.outgoing = None;
         self.waiting_pong = None;
         if let Some(deflate) = &mut self.deflate {
-            deflate.end_sending();
+            deflate.codec.end_sending();
         }
         if self.phase == Phase::Idle {
             self.phase = Phase::Header;
@@ -375,7 +375,7 @@ impl Connection {
         self.found = None;
         self.left = 0;
         if let Some(deflate) = &mut self.deflate {
-            deflate.end_receiving();
+            deflate.codec.end_receiving();
         }
     }
 }

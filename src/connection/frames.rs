@@ -231,34 +231,41 @@ impl Connection {
         compressed: bool,
         streaming: bool,
     ) -> Result<(), ProtocolError> {
-        let message = &mut self.message;
+        let (message, deflate) = (&mut self.message, &mut self.deflate);
         match header.opcode {
-            Opcode::Text => message.begin(MessageKind::Text, compressed),
-            Opcode::Binary => message.begin(MessageKind::Binary, compressed),
+            Opcode::Text => message.begin(MessageKind::Text),
+            Opcode::Binary => message.begin(MessageKind::Binary),
             Opcode::Continuation | Opcode::Close | Opcode::Ping | Opcode::Pong => {}
+        }
+        if header.opcode != Opcode::Continuation
+            && let Some(deflate) = deflate
+        {
+            deflate.begin(compressed);
         }
         let limit = self.config.max_fragments;
         if message.fragments >= limit {
             return Err(ProtocolError::TooManyFragments { limit });
         }
         message.fragments += 1;
+        let fragments = message.fragments;
+        let on_the_wire = |limit| match &*deflate {
+            Some(deflate) => deflate.on_the_wire(limit, fragments),
+            None => limit,
+        };
         let size = header.payload_len;
         let limit = limit_of(self.config.max_frame_size, true);
-        if size > message.on_the_wire(limit) {
+        if size > on_the_wire(limit) {
             return Err(ProtocolError::FrameTooBig { size, limit });
         }
         let size = message.len.saturating_add(size);
         let limit = limit_of(self.config.max_message_size, streaming);
-        if size > message.on_the_wire(limit) {
+        if size > on_the_wire(limit) {
             return Err(ProtocolError::MessageTooBig { size, limit });
         }
-        if message.inflated > limit {
-            // The limit has been lowered meanwhile.
-            let size = message.inflated;
-            return Err(ProtocolError::MessageTooBig { size, limit });
+        if let Some(deflate) = deflate {
+            deflate.set_limit(limit)?;
         }
         message.len = size;
-        message.limit = limit;
         message.fin = header.fin;
         message.frame_left = header.payload_len;
         message.key = header.masking_key.unwrap_or(MaskingKey::new([0; 4]));
@@ -267,12 +274,11 @@ impl Connection {
 
     /// Takes what has arrived of the payload of a data frame.
     fn go_on_with_payload(&mut self, rx: &mut RecvBuf) -> Result<Begun, ProtocolError> {
-        if self.message.compressed {
+        if self.is_inflating() {
             return self.go_on_with_compressed(rx);
         }
         let kind = self.message_kind();
-        let n = self.unmask_payload(rx);
-        self.message.unmasked = 0;
+        let n = self.unmask_payload(rx, 0);
         self.message.frame_left -= n as u64;
         let frame_done = self.message.frame_left == 0;
         let last = frame_done && self.message.fin;
@@ -309,17 +315,16 @@ impl Connection {
         self.message.kind.expect("a payload belongs to a message")
     }
 
-    /// Unmasks what has arrived of the payload of the frame in progress, as far as it is not yet, and
-    /// tells how much there is of it.
-    pub(super) fn unmask_payload(&mut self, rx: &mut RecvBuf) -> usize {
+    /// Unmasks what has arrived of the payload of the frame in progress, all but the `done` bytes of
+    /// it that are already, and tells how much there is of it.
+    pub(super) fn unmask_payload(&mut self, rx: &mut RecvBuf, done: usize) -> usize {
         let message = &mut self.message;
         let arrived = rx.undecoded().len();
         let n = usize::try_from(message.frame_left).map_or(arrived, |left| left.min(arrived));
         if self.role == Role::Server {
-            let done = message.unmasked.min(n);
+            let done = done.min(n);
             unmask(&mut rx.undecoded_mut()[done..n], message.key);
             message.key = message.key.rotated((n - done) as u64);
-            message.unmasked = n;
         }
         n
     }
@@ -418,11 +423,9 @@ impl Connection {
 }
 
 impl super::Incoming {
-    fn begin(&mut self, kind: MessageKind, compressed: bool) {
+    fn begin(&mut self, kind: MessageKind) {
         self.kind = Some(kind);
-        self.compressed = compressed;
         self.len = 0;
-        self.inflated = 0;
         self.fragments = 0;
         self.utf8 = utf8::Incremental::default();
     }

@@ -16,7 +16,28 @@ use crate::{
     utf8,
 };
 
+/// What was agreed on, and the compressed message that is being received.
+#[derive(Debug)]
+pub(super) struct Compression {
+    pub(super) codec: Codec,
+    /// Whether the message that is being received is compressed. The rest is about such a one alone.
+    is_receiving: bool,
+    /// How much of its payload was unmasked and waits to be used.
+    unmasked: usize,
+    /// How many bytes it may have, as it was at the last of its headers, and how many it has been
+    /// decompressed to.
+    limit: u64,
+    inflated: u64,
+}
+
 impl Connection {
+    /// Whether the message that is being received is compressed.
+    pub(super) fn is_inflating(&self) -> bool {
+        self.deflate
+            .as_ref()
+            .is_some_and(|deflate| deflate.is_receiving)
+    }
+
     /// Takes what has arrived of the payload of a compressed data frame. Of a message that is handed out in
     /// parts not more than one part of about [`PIECE`]: the rest waits, compressed.
     pub(super) fn go_on_with_compressed(
@@ -28,7 +49,8 @@ impl Connection {
         if streaming {
             rx.clear_parts();
         }
-        let arrived = self.unmask_payload(rx);
+        let unmasked = self.deflate.as_ref().map_or(0, |deflate| deflate.unmasked);
+        let arrived = self.unmask_payload(rx, unmasked);
         let message = &mut self.message;
         let ends_here = message.fin && message.frame_left == arrived as u64;
         let deflate = self.deflate.as_mut();
@@ -39,9 +61,9 @@ impl Connection {
         let (drained, last) = loop {
             let rest = &payload[used..arrived];
             let input = (!rest.is_empty() || !ends_here).then_some(rest);
-            let step = message.inflate(deflate, input, inflated, text)?;
+            let step = deflate.inflate(message, input, inflated, text)?;
             used += step.used;
-            let drained = used == arrived && !step.is_full && !deflate.has_failed();
+            let drained = used == arrived && !step.is_full && !deflate.codec.has_failed();
             if step.is_done || drained && !ends_here {
                 break (drained, step.is_done);
             }
@@ -61,7 +83,7 @@ impl Connection {
         rx.consume(used);
         let waiting = arrived - used;
         message.frame_left -= used as u64;
-        message.unmasked = message.unmasked.saturating_sub(used);
+        deflate.unmasked = waiting;
         let missing = message.frame_left - waiting as u64;
         rx.set_missing(usize::try_from(missing).unwrap_or(usize::MAX));
         let frame_done = last || message.frame_left == 0 && !message.fin && drained;
@@ -83,21 +105,47 @@ struct Step {
     is_done: bool,
 }
 
-impl Incoming {
+impl Compression {
+    pub(super) fn new(codec: Codec) -> Self {
+        Self {
+            codec,
+            is_receiving: false,
+            unmasked: 0,
+            limit: 0,
+            inflated: 0,
+        }
+    }
+
+    /// Takes note that a message begins, `compressed` or not.
+    pub(super) fn begin(&mut self, compressed: bool) {
+        self.is_receiving = compressed;
+        self.inflated = 0;
+    }
+
+    /// Takes note of the limit on the message, which may be lower than at the header before.
+    pub(super) fn set_limit(&mut self, limit: u64) -> Result<(), ProtocolError> {
+        if self.inflated > limit {
+            let size = self.inflated;
+            return Err(ProtocolError::MessageTooBig { size, limit });
+        }
+        self.limit = limit;
+        Ok(())
+    }
+
     /// Decompresses `input`, or without one what is left at the end of the message: a binary message to
     /// `inflated`, a text by way of it to `text`.
     fn inflate(
         &mut self,
-        deflate: &mut Codec,
+        message: &mut Incoming,
         input: Option<&[u8]>,
         inflated: &mut Inflated,
         text: &mut String,
     ) -> Result<Step, ProtocolError> {
-        let (limit, is_text) = (self.limit, self.kind == Some(MessageKind::Text));
+        let (limit, is_text) = (self.limit, message.kind == Some(MessageKind::Text));
         let in_memory = |bytes| usize::try_from(bytes).unwrap_or(usize::MAX);
         // One byte beyond the limit tells that there is more.
         let most = in_memory((limit - self.inflated).saturating_add(1));
-        let output = if self.streaming || is_text {
+        let output = if message.streaming || is_text {
             inflated.room(most.min(PIECE - inflated.len()))
         } else {
             inflated.room(most)
@@ -105,11 +153,11 @@ impl Incoming {
         let room = output.len();
         let (used, made, is_done) = match input {
             Some(input) => {
-                let progress = deflate.push(input, output)?;
+                let progress = self.codec.push(input, output)?;
                 (progress.used, progress.made, false)
             }
             None => {
-                let rest = deflate.finish(output)?;
+                let rest = self.codec.finish(output)?;
                 (0, rest.made, rest.is_done)
             }
         };
@@ -120,10 +168,11 @@ impl Incoming {
             // What is wrong before the limit is found before it, however the input was cut.
             let within = inflated.len() - usize::from(is_too_big);
             let (piece, _) = inflated.bytes().split_at(within);
-            self.utf8
+            message
+                .utf8
                 .push(piece, |piece| append(text, piece, in_memory(limit)))
                 .map_err(|utf8::Invalid| ProtocolError::InvalidUtf8)?;
-            if is_done && !self.utf8.is_complete() {
+            if is_done && !message.utf8.is_complete() {
                 return Err(ProtocolError::InvalidUtf8);
             }
             inflated.clear();
@@ -141,9 +190,9 @@ impl Incoming {
 
     /// What a limit on messages or frames is on the wire: what can't be compressed gets longer, in the worst of
     /// encodings by an eighth, and ends with some bytes wherever it is flushed, which is to be for a frame.
-    pub(super) fn on_the_wire(&self, limit: u64) -> u64 {
-        if self.compressed {
-            limit.saturating_add(limit / 8 + 16 * u64::from(self.fragments) + 64)
+    pub(super) fn on_the_wire(&self, limit: u64, fragments: u32) -> u64 {
+        if self.is_receiving {
+            limit.saturating_add(limit / 8 + 16 * u64::from(fragments) + 64)
         } else {
             limit
         }

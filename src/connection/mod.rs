@@ -23,6 +23,7 @@ use crate::{
 use clock::Clock;
 use closing::Closing;
 pub use closing::{Closed, ClosedBy, State};
+use inflate::Compression;
 use located::Located;
 use send::WaitingPong;
 use settings::Settings;
@@ -37,7 +38,7 @@ use settings::Settings;
 /// An open connection of a server that waits for input owns no heap memory but the name of its
 /// subprotocol, once [`SendBuf::release`] has been called. A client owns the generator of its masking
 /// keys. One with a keepalive, a limit on pings or on the time of a message owns 144 bytes more. One that
-/// has agreed on compression owns 300 bytes more, and what `Deflate` tells.
+/// has agreed on compression owns 312 bytes more, and what `Deflate` tells.
 pub struct Connection {
     // What every received message needs comes first.
     phase: Phase,
@@ -59,7 +60,7 @@ pub struct Connection {
     waiting_pong: Option<Box<WaitingPong>>,
     outgoing: Option<Outgoing>,
     /// If permessage-deflate was agreed on.
-    deflate: Option<Box<Codec>>,
+    deflate: Option<Box<Compression>>,
 
     closing: Closing,
     clock: Clock,
@@ -94,7 +95,6 @@ struct Found {
 struct Incoming {
     /// `None` between two messages.
     kind: Option<MessageKind>,
-    compressed: bool,
     /// Whether its parts are handed out as they arrive.
     streaming: bool,
     /// Of the frame in progress: its FIN bit, its size with its header, its missing payload bytes,
@@ -103,14 +103,8 @@ struct Incoming {
     frame_size: u64,
     frame_left: u64,
     key: MaskingKey,
-    /// How much of it was unmasked and waits to be used.
-    unmasked: usize,
-    /// Payload bytes that the headers so far announced, and how many the message may have, as it was at the
-    /// last of them.
+    /// Payload bytes that the headers so far announced.
     len: u64,
-    limit: u64,
-    /// Bytes that a compressed one has been decompressed to.
-    inflated: u64,
     fragments: u32,
     utf8: utf8::Incremental,
 }
@@ -185,16 +179,12 @@ impl Connection {
             stats: Counters::default(),
             message: Incoming {
                 kind: None,
-                compressed: false,
                 streaming: false,
                 fin: false,
                 frame_size: 0,
                 frame_left: 0,
                 key: MaskingKey::new([0; 4]),
-                unmasked: 0,
                 len: 0,
-                limit: 0,
-                inflated: 0,
                 fragments: 0,
                 utf8: utf8::Incremental::default(),
             },
@@ -224,7 +214,7 @@ impl Connection {
         deflate: Option<Codec>,
     ) -> Self {
         let mut connection = Self::new(role, config, rng);
-        connection.deflate = deflate.map(Box::new);
+        connection.deflate = deflate.map(Compression::new).map(Box::new);
         connection.stats.preamble = tx.queued();
         connection.tx = tx;
         connection.subprotocol = subprotocol.map(Box::from);
@@ -257,7 +247,7 @@ impl Connection {
     /// whether they are alike).
     pub fn set_compression(&mut self, on: bool) {
         if let Some(deflate) = &mut self.deflate {
-            deflate.switch(on);
+            deflate.codec.switch(on);
         }
     }
 
@@ -342,6 +332,6 @@ mod tests {
     fn connection_stays_small() {
         // A server with many idle connections pays for every byte. What only some of them need
         // belongs into a box.
-        const { assert!(size_of::<Connection>() <= 432) }
+        const { assert!(size_of::<Connection>() <= 400) }
     }
 }

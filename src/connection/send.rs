@@ -111,7 +111,7 @@ impl Connection {
         }
         let compressed = message.compressed().filter(|compressed| {
             let deflate = self.deflate.as_mut();
-            deflate.is_some_and(|deflate| deflate.allows_prepared(compressed.window_bits))
+            deflate.is_some_and(|deflate| deflate.codec.allows_prepared(compressed.window_bits))
         });
         let frame = compressed.map_or_else(|| message.frame(), |compressed| &compressed.frame);
         self.tx.push_encoded(frame);
@@ -146,7 +146,10 @@ impl Connection {
         self.outgoing = Some(Outgoing {
             kind,
             begun: false,
-            compressed: self.deflate.as_ref().is_some_and(|d| d.compresses_parts()),
+            compressed: self
+                .deflate
+                .as_ref()
+                .is_some_and(|deflate| deflate.codec.compresses_parts()),
             utf8: Incremental::default(),
         });
         self.may_send = false;
@@ -313,7 +316,7 @@ impl Connection {
     #[inline(never)]
     fn push_compressed(&mut self, kind: MessageKind, payload: &[u8]) -> bool {
         let deflate = self.deflate.as_mut();
-        let Some(compressed) = deflate.and_then(|deflate| deflate.message(payload)) else {
+        let Some(compressed) = deflate.and_then(|deflate| deflate.codec.message(payload)) else {
             return false;
         };
         self.push_frame(kind.first_byte() | RSV1, &compressed);
@@ -326,7 +329,7 @@ impl Connection {
         let first = fin | outgoing.first_byte();
         match self.deflate.as_mut().filter(|_| outgoing.compressed) {
             Some(deflate) => {
-                let compressed = deflate.part(part, last);
+                let compressed = deflate.codec.part(part, last);
                 self.push_frame(first, &compressed);
             }
             None => self.push_frame(first, part),
