@@ -52,6 +52,13 @@ impl Inflated {
         self.len = 0;
     }
 
+    /// Gives back what is not used.
+    #[cfg(feature = "nonblocking")]
+    pub(crate) fn fit(&mut self) {
+        self.storage.truncate(self.len);
+        self.storage.shrink_to_fit();
+    }
+
     pub(crate) fn capacity(&self) -> usize {
         self.storage.capacity()
     }

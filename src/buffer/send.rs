@@ -31,14 +31,19 @@ pub struct SendBuf {
     storage: Box<[u8]>,
     start: usize,
     end: usize,
-    /// In order; each belongs before the byte of `storage` at its place.
-    chained: VecDeque<Chained>,
-    chained_len: usize,
-    /// Bytes that were ever taken by the transport.
-    taken: u64,
-    /// Bytes of control frames in the queue, as long as `taken` has not reached `control_end`.
-    control: usize,
-    control_end: u64,
+    /// Boxed, because most connections never chain a payload. Kept once made.
+    chain: Option<Box<Chain>>,
+    /// Bytes of frames that the transport ever took. Below zero as long as it has not taken what was
+    /// queued ahead of them, the opening handshake.
+    taken: i64,
+}
+
+#[derive(Default)]
+struct Chain {
+    /// The bytes of all of them: 0 if and only if there are none.
+    len: usize,
+    /// In order; each belongs before the byte of the storage at its place.
+    payloads: VecDeque<Chained>,
 }
 
 struct Chained {
@@ -52,11 +57,8 @@ impl SendBuf {
             storage: Box::default(),
             start: 0,
             end: 0,
-            chained: VecDeque::new(),
-            chained_len: 0,
+            chain: None,
             taken: 0,
-            control: 0,
-            control_end: 0,
         }
     }
 
@@ -64,7 +66,7 @@ impl SendBuf {
     #[inline]
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.start == self.end && self.chained.is_empty()
+        self.start == self.end && self.chained_len() == 0
     }
 
     /// How many bytes of storage it holds, also while it is empty; chained payloads apart.
@@ -80,7 +82,7 @@ impl SendBuf {
     pub fn release(&mut self) {
         if self.is_empty() {
             self.storage = Box::default();
-            self.chained = VecDeque::new();
+            self.chain = None;
             (self.start, self.end) = (0, 0);
         }
     }
@@ -105,7 +107,7 @@ impl SendBuf {
         if self.is_empty() {
             return Ok(0);
         }
-        let (n, given) = if self.chained.is_empty() {
+        let (n, given) = if self.chained_len() == 0 {
             (transport.write(self.chunk())?, self.remaining())
         } else {
             let mut slices = [IoSlice::new(&[]); 16];
@@ -125,35 +127,44 @@ impl SendBuf {
     }
 }
 
+/// What adapters do with its storage.
+#[cfg(feature = "nonblocking")]
+impl SendBuf {
+    /// Gives its storage away, if nothing waits in it.
+    pub(crate) fn take_storage(&mut self) -> Box<[u8]> {
+        if !self.is_empty() {
+            return Box::default();
+        }
+        self.chain = None;
+        (self.start, self.end) = (0, 0);
+        mem::take(&mut self.storage)
+    }
+
+    /// Takes what another one has given away. It must have no storage of its own.
+    pub(crate) fn lend_storage(&mut self, storage: Box<[u8]>) {
+        debug_assert!(self.storage.is_empty(), "it has storage");
+        self.storage = storage;
+    }
+}
+
 /// What the connection does with it.
 impl SendBuf {
-    /// How many bytes the transport ever took: by it a stalled one is found.
-    pub(crate) fn taken(&self) -> u64 {
+    /// How many bytes of frames the transport ever took: by it a stalled one is found.
+    #[inline]
+    pub(crate) fn taken(&self) -> i64 {
         self.taken
     }
 
-    /// How many bytes were ever queued.
+    /// How many bytes of frames were ever queued.
     #[inline]
-    pub(crate) fn queued(&self) -> u64 {
-        self.taken + self.remaining() as u64
+    pub(crate) fn queued(&self) -> i64 {
+        self.taken.wrapping_add_unsigned(self.remaining() as u64)
     }
 
-    /// Bytes of control frames that wait. Told too high while data behind the first of them is
-    /// written and the last of them is not: exact counting would cost every ping a queue entry.
-    #[inline]
-    pub(crate) fn control_len(&self) -> usize {
-        if self.taken >= self.control_end {
-            0
-        } else {
-            self.control
-        }
-    }
-
-    /// Tells how many bytes of control frames wait, after one was queued.
-    #[inline]
-    pub(crate) fn set_control_len(&mut self, bytes: usize) {
-        self.control = bytes;
-        self.control_end = self.queued();
+    /// Takes note that frames are queued from now on: what has been so far is none.
+    pub(crate) fn begin_frames(&mut self) {
+        self.taken = 0;
+        self.taken -= self.queued();
     }
 
     /// Queues a frame. `first` is the first byte of its header.
@@ -246,16 +257,27 @@ impl SendBuf {
     }
 
     fn chain(&mut self, data: Bytes) {
-        self.chained_len += data.len();
-        self.chained.push_back(Chained { at: self.end, data });
+        let chain = self.chain.get_or_insert_default();
+        chain.len += data.len();
+        chain.payloads.push_back(Chained { at: self.end, data });
+    }
+
+    #[inline]
+    fn chained_len(&self) -> usize {
+        self.chain.as_ref().map_or(0, |chain| chain.len)
+    }
+
+    /// What is chained, in order.
+    fn chained(&self) -> impl DoubleEndedIterator<Item = &Chained> {
+        self.chain.iter().flat_map(|chain| &chain.payloads)
     }
 
     /// Drops everything that waits.
     pub(crate) fn clear(&mut self) {
         // They were queued, and stay counted as such.
-        self.taken += self.remaining() as u64;
-        self.chained.clear();
-        (self.chained_len, self.start, self.end) = (0, 0, 0);
+        self.taken = self.queued();
+        self.chain = None;
+        (self.start, self.end) = (0, 0);
     }
 
     /// The next `n` bytes of storage, which is moved to the front or grown if it has not as many.
@@ -273,7 +295,7 @@ impl SendBuf {
         // Moving is paid for by the bytes that were written since the last time.
         if self.start >= waiting {
             self.storage.copy_within(self.start..self.end, 0);
-            for chained in &mut self.chained {
+            for chained in self.chain.iter_mut().flat_map(|chain| &mut chain.payloads) {
                 chained.at -= self.start;
             }
             (self.start, self.end) = (0, waiting);
@@ -297,12 +319,12 @@ fn short_len(payload: &[u8]) -> Option<u8> {
 impl Buf for SendBuf {
     #[inline]
     fn remaining(&self) -> usize {
-        self.end - self.start + self.chained_len
+        self.end - self.start + self.chained_len()
     }
 
     #[inline]
     fn chunk(&self) -> &[u8] {
-        match self.chained.front() {
+        match self.chain.as_ref().and_then(|chain| chain.payloads.front()) {
             None => &self.storage[self.start..self.end],
             Some(chained) if chained.at == self.start => &chained.data,
             Some(chained) => &self.storage[self.start..chained.at],
@@ -312,12 +334,13 @@ impl Buf for SendBuf {
     #[cfg(feature = "std")]
     fn chunks_vectored<'a>(&'a self, slices: &mut [std::io::IoSlice<'a>]) -> usize {
         let mut start = self.start;
-        let chained = self.chained.iter().flat_map(|chained| {
+        let chained = self.chained().flat_map(|chained| {
             let before = &self.storage[start..chained.at];
             start = chained.at;
             [before, &chained.data[..]]
         });
-        let last = self.chained.back().map_or(self.start, |chained| chained.at);
+        let last = self.chained().next_back();
+        let last = last.map_or(self.start, |chained| chained.at);
         let all = chained.chain([&self.storage[last..self.end]]);
         let mut count = 0;
         for (slice, bytes) in slices.iter_mut().zip(all.filter(|bytes| !bytes.is_empty())) {
@@ -335,8 +358,8 @@ impl Buf for SendBuf {
     #[inline]
     fn advance(&mut self, n: usize) {
         assert!(n <= self.remaining(), "more bytes taken than were queued");
-        self.taken += n as u64;
-        if self.chained.is_empty() {
+        self.taken = self.taken.wrapping_add_unsigned(n as u64);
+        if self.chained_len() == 0 {
             self.start += n;
         } else {
             self.advance_chained(n);
@@ -350,18 +373,20 @@ impl Buf for SendBuf {
 impl SendBuf {
     #[inline(never)]
     fn advance_chained(&mut self, mut n: usize) {
-        while let Some(chained) = self.chained.front_mut() {
+        let chain = self.chain.as_mut();
+        let chain = chain.expect("something is chained");
+        while let Some(chained) = chain.payloads.front_mut() {
             let before = n.min(chained.at - self.start);
             self.start += before;
             n -= before;
             if n < chained.data.len() {
                 chained.data.advance(n);
-                self.chained_len -= n;
+                chain.len -= n;
                 return;
             }
             n -= chained.data.len();
-            self.chained_len -= chained.data.len();
-            self.chained.pop_front();
+            chain.len -= chained.data.len();
+            chain.payloads.pop_front();
         }
         self.start += n;
     }
@@ -371,7 +396,7 @@ impl fmt::Debug for SendBuf {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SendBuf")
             .field("remaining", &self.remaining())
-            .field("chained", &self.chained.len())
+            .field("chained", &self.chained().count())
             .field("capacity", &self.capacity())
             .finish()
     }

@@ -14,10 +14,10 @@ use crate::{Config, ProtocolError, TimedOut, config::Millis};
 
 /// When something is due, in nanoseconds since the caller's origin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Deadline(u64);
+pub(super) struct Deadline(u64);
 
 impl Deadline {
-    const NEVER: Self = Self(u64::MAX);
+    pub(super) const NEVER: Self = Self(u64::MAX);
 
     fn after(now: Duration, timeout: Millis) -> Self {
         let due = timeout.get().and_then(|timeout| now.checked_add(timeout));
@@ -46,9 +46,8 @@ impl Deadline {
 #[derive(Debug)]
 pub(super) struct Clock {
     write: Deadline,
-    close: Deadline,
     /// Bytes the transport had taken when `write` was armed.
-    taken: u64,
+    taken: i64,
     /// Boxed, because most configurations ask for nothing of it.
     watch: Option<Box<Watch>>,
 }
@@ -75,7 +74,7 @@ struct Watch {
     /// Whether `keepalive` is the time the peer has to answer a ping, and how many bytes the
     /// transport has taken when that ping is among them.
     pinged: bool,
-    ping_end: u64,
+    ping_end: i64,
     ping: Ping,
     /// When the keepalive's latest ping was queued.
     ping_time: Duration,
@@ -95,7 +94,6 @@ impl Clock {
     pub(super) fn new(config: &Config) -> Self {
         Self {
             write: Deadline::NEVER,
-            close: Deadline::NEVER,
             taken: 0,
             watch: Watch::new(config).map(Box::new),
         }
@@ -197,7 +195,7 @@ impl Connection {
             return Ok(None);
         }
         let open = match &self.clock.watch {
-            Some(watch) if self.closing.is_open() => watch.due(self.stats.pings_received),
+            Some(watch) if self.closing.is_open() => watch.due(self.pings_received()),
             Some(_) | None => Deadline::NEVER,
         };
         Ok(open.get().into_iter().chain(output).min())
@@ -218,7 +216,7 @@ impl Connection {
         if self.is_closed() {
             return Ok(None);
         }
-        Ok(self.clock.close.min(self.clock.write).get())
+        Ok(self.closing.deadline().min(self.clock.write).get())
     }
 
     /// Queued bytes must move.
@@ -241,11 +239,11 @@ impl Connection {
     /// Closing must come to an end: the handshake, the flush of a failure's Close frame, and the
     /// end of the transport that a client waits for (RFC 6455 section 7.1.1).
     fn watch_closing(&mut self, now: Duration) -> Result<(), TimedOut> {
-        if self.closing.is_open() {
+        let Some(deadline) = self.closing.deadline_mut() else {
             return Ok(());
-        }
-        self.clock.close.arm(now, self.config.close_timeout);
-        if !self.clock.close.is_due(now) {
+        };
+        deadline.arm(now, self.config.close_timeout);
+        if !deadline.is_due(now) {
             return Ok(());
         }
         if self.closing.handshake_done() && !self.tx.has_remaining() {
@@ -276,6 +274,7 @@ impl Connection {
 
     /// Counts pings by the second.
     fn watch_pings(&mut self, now: Duration) {
+        let pings_received = self.pings_received();
         let Some(watch) = &mut self.clock.watch else {
             return;
         };
@@ -284,7 +283,7 @@ impl Connection {
         }
         if watch.ping_second.is_due(now) {
             watch.ping_second = Deadline::NEVER;
-            watch.pings = self.stats.pings_received;
+            watch.pings = pings_received;
         }
         watch
             .ping_second
@@ -326,17 +325,21 @@ impl Connection {
         if watch.pinged {
             return Err(TimedOut::Keepalive);
         }
-        let number = self.stats.pings_sent;
-        watch.pinged = true;
-        watch.ping = Ping::Sent(number);
-        watch.ping_time = now;
-        watch.keepalive = Deadline::after(now, watch.keepalive_timeout);
+        self.ask_for_sign_of_life(now);
+        Ok(())
+    }
+
+    fn ask_for_sign_of_life(&mut self, now: Duration) {
+        let number = self.pings_sent();
         self.push_waiting_pong();
         self.push_ping(&number.to_be_bytes());
         if let Some(watch) = &mut self.clock.watch {
+            watch.pinged = true;
             watch.ping_end = self.tx.queued();
+            watch.ping = Ping::Sent(number);
+            watch.ping_time = now;
+            watch.keepalive = Deadline::after(now, watch.keepalive_timeout);
         }
-        Ok(())
     }
 
     /// Whether the peer may send one more ping in this second.
@@ -345,7 +348,7 @@ impl Connection {
             return Ok(());
         };
         let limit = watch.max_pings_per_second;
-        let in_this_second = self.stats.pings_received - watch.pings;
+        let in_this_second = self.pings_received() - watch.pings;
         if limit != u32::MAX && in_this_second >= u64::from(limit) {
             return Err(ProtocolError::TooManyPings { limit });
         }
@@ -355,7 +358,7 @@ impl Connection {
     /// Recognises the answer to the keepalive's ping.
     #[inline]
     pub(super) fn pong_received(&mut self, payload: &[u8]) {
-        self.stats.pongs_received += 1;
+        self.other_frames().pongs_received += 1;
         if let Some(watch) = &mut self.clock.watch
             && let Ping::Sent(number) = watch.ping
             && payload == number.to_be_bytes()

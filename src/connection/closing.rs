@@ -3,7 +3,7 @@
 
 use alloc::boxed::Box;
 
-use super::{Connection, Phase};
+use super::{Connection, Phase, clock::Deadline};
 use crate::{CloseCode, ProtocolError, Role, SendError, UnexpectedEof};
 
 /// The states of RFC 6455 after the opening handshake (sections 4.1, 7.1.3 and 7.1.4).
@@ -42,14 +42,17 @@ pub enum ClosedBy {
     Peer,
 }
 
-/// What has happened of the end of a connection.
+/// How far the end of a connection has come. Boxed, because an open connection has none of it.
 #[derive(Debug, Default)]
-pub(super) struct Closing {
+pub(super) struct Closing(Option<Box<Ending>>);
+
+/// What has happened of the end of a connection.
+#[derive(Debug)]
+struct Ending {
     sent: Option<CloseCode>,
     received: Option<CloseCode>,
     by: Option<ClosedBy>,
-    /// Boxed, because few connections have one.
-    failure: Option<Box<ProtocolError>>,
+    failure: Option<ProtocolError>,
     /// We failed the connection, for `failure` or for a reason of the application's.
     failed: bool,
     eof: bool,
@@ -59,27 +62,67 @@ pub(super) struct Closing {
     mute: bool,
     /// Bytes that were queued were dropped, and so our Close frame if there was one.
     cut_off: bool,
+    /// When it must have come to an end.
+    deadline: Deadline,
 }
 
 impl Closing {
+    #[inline]
     pub(super) fn is_open(&self) -> bool {
-        self.by.is_none()
+        self.0.is_none()
+    }
+
+    fn get(&self) -> &Ending {
+        self.0.as_deref().unwrap_or(&Ending::NOT_BEGUN)
+    }
+
+    /// To take note of the first thing that happens, or of the next.
+    fn begin(&mut self) -> &mut Ending {
+        self.0.get_or_insert_with(|| Box::new(Ending::NOT_BEGUN))
     }
 
     pub(super) fn sent(&self) -> Option<CloseCode> {
-        self.sent
+        self.get().sent
     }
 
     pub(super) fn received(&self) -> Option<CloseCode> {
-        self.received
+        self.get().received
     }
 
     pub(super) fn failure(&self) -> Option<ProtocolError> {
-        self.failure.as_deref().copied()
+        self.get().failure
     }
 
-    /// Whether both Close frames have been seen.
     pub(super) fn handshake_done(&self) -> bool {
+        self.get().handshake_done()
+    }
+
+    pub(super) fn deadline(&self) -> Deadline {
+        self.get().deadline
+    }
+
+    /// The deadline, to be armed once closing has begun.
+    pub(super) fn deadline_mut(&mut self) -> Option<&mut Deadline> {
+        self.0.as_mut().map(|ending| &mut ending.deadline)
+    }
+}
+
+impl Ending {
+    const NOT_BEGUN: Self = Self {
+        sent: None,
+        received: None,
+        by: None,
+        failure: None,
+        failed: false,
+        eof: false,
+        over: false,
+        mute: false,
+        cut_off: false,
+        deadline: Deadline::NEVER,
+    };
+
+    /// Whether both Close frames have been seen.
+    fn handshake_done(&self) -> bool {
         self.sent.is_some() && self.received.is_some()
     }
 
@@ -144,17 +187,11 @@ impl Connection {
     /// peer's Close frame, a failure, the end of the transport or a deadline. If `close` was called
     /// before, its code and reason have been sent, and these are not looked at.
     pub fn fail(&mut self, code: CloseCode, reason: &str) -> Result<(), SendError> {
-        let Closing {
-            received,
-            failed,
-            eof,
-            over,
-            ..
-        } = self.closing;
-        if received.is_some() || failed || eof || over {
+        let ending = self.closing.get();
+        if ending.received.is_some() || ending.failed || ending.eof || ending.over {
             return Err(SendError::Closed);
         }
-        if self.closing.sent.is_none() {
+        if ending.sent.is_none() {
             self.queue_close(code, reason)?;
         }
         self.failed();
@@ -163,15 +200,16 @@ impl Connection {
 
     /// Fails the connection because the peer broke a rule (RFC 6455 section 7.1.7).
     pub(super) fn fail_for(&mut self, error: ProtocolError) {
-        self.closing.failure = Some(Box::new(error));
-        if self.closing.sent.is_none() {
+        let ending = self.closing.begin();
+        ending.failure = Some(error);
+        if ending.sent.is_none() {
             self.push_close(Some(error.close_code()), "");
         }
         self.failed();
     }
 
     fn failed(&mut self) {
-        self.closing.failed = true;
+        self.closing.begin().failed = true;
         self.closing_begun(ClosedBy::Us);
         self.receive_no_more();
     }
@@ -179,8 +217,9 @@ impl Connection {
     /// Takes note of the peer's Close frame and answers it (RFC 6455 section 5.5.1): with the same
     /// code, once.
     pub(super) fn close_received(&mut self, code: Option<CloseCode>) {
-        self.closing.received = Some(code.unwrap_or(CloseCode::NO_STATUS));
-        if self.closing.sent.is_none() {
+        let ending = self.closing.begin();
+        ending.received = Some(code.unwrap_or(CloseCode::NO_STATUS));
+        if ending.sent.is_none() {
             // 1010 is for clients only: a server that got it has no code of that meaning.
             let answer = code.map(|code| {
                 if code.is_sendable(self.role) {
@@ -203,8 +242,9 @@ impl Connection {
     /// failed: the close code is 1006 (RFC 6455 section 7.1.5). What is queued can still be
     /// written, to a peer that only ended its own direction.
     pub fn receive_eof(&mut self) -> Result<(), UnexpectedEof> {
-        let expected = self.closing.received.is_some() || self.closing.failed;
-        self.closing.eof = true;
+        let ending = self.closing.begin();
+        ending.eof = true;
+        let expected = ending.received.is_some() || ending.failed;
         self.closing_begun(ClosedBy::Peer);
         self.receive_no_more();
         if expected { Ok(()) } else { Err(UnexpectedEof) }
@@ -233,9 +273,10 @@ impl Connection {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn handle_write_error(&mut self) {
-        self.closing.mute = true;
+        let ending = self.closing.begin();
+        ending.mute = true;
         // Nobody knows how much of what was written before has arrived.
-        self.closing.cut_off = true;
+        ending.cut_off = true;
         self.tx.clear();
         self.closing_begun(ClosedBy::Peer);
     }
@@ -260,7 +301,9 @@ impl Connection {
     /// connection failed or lost its peer. True at once when a deadline has passed.
     #[must_use]
     pub fn is_closed(&self) -> bool {
-        self.closing.over || self.tx.is_empty() && self.closing.nothing_to_receive(self.role)
+        self.closing.0.as_ref().is_some_and(|ending| {
+            ending.over || self.tx.is_empty() && ending.nothing_to_receive(self.role)
+        })
     }
 
     /// How the connection closed; `None` as long as it is open or the closing handshake is going on.
@@ -269,12 +312,12 @@ impl Connection {
     /// if a deadline passes before our Close frame has been written.
     #[must_use]
     pub fn closed(&self) -> Option<Closed> {
-        let closing = &self.closing;
-        let done = closing.handshake_over() || closing.failed || closing.eof || closing.over;
-        let by = closing.by.filter(|_| done)?;
+        let ending = self.closing.get();
+        let done = ending.handshake_over() || ending.failed || ending.eof || ending.over;
+        let by = ending.by.filter(|_| done)?;
         Some(Closed {
-            code: closing.received.unwrap_or(CloseCode::ABNORMAL),
-            clean: closing.handshake_done() && !closing.cut_off,
+            code: ending.received.unwrap_or(CloseCode::ABNORMAL),
+            clean: ending.handshake_done() && !ending.cut_off,
             by,
         })
     }
@@ -303,11 +346,18 @@ impl Connection {
         self.message.kind.is_some() && self.message.streaming
     }
 
+    /// Whether a message is being joined, to be handed out as a whole.
+    #[cfg(feature = "std")]
+    pub(crate) fn is_joining(&self) -> bool {
+        self.message.kind.is_some() && !self.message.streaming
+    }
+
     /// Ends the connection at once, because a deadline has passed.
     pub(crate) fn give_up(&mut self) {
         self.closing_begun(ClosedBy::Us);
-        self.closing.over = true;
-        self.closing.cut_off |= !self.tx.is_empty();
+        let ending = self.closing.begin();
+        ending.over = true;
+        ending.cut_off |= !self.tx.is_empty();
         self.tx.clear();
         self.tx.release();
         self.receive_no_more();
@@ -335,12 +385,13 @@ impl Connection {
     }
 
     fn push_close(&mut self, code: Option<CloseCode>, reason: &str) {
-        if self.closing.mute {
+        let ending = self.closing.begin();
+        if ending.mute {
             return;
         }
-        self.closing.sent = Some(code.unwrap_or(CloseCode::NO_STATUS));
+        ending.sent = Some(code.unwrap_or(CloseCode::NO_STATUS));
         // Pongs that did not find room in time are not owed any more (section 5.5.2).
-        self.waiting_pong = None;
+        self.drop_waiting_pong();
         let mut payload = [0; 125];
         let mut len = 0;
         if let Some(code) = code {
@@ -352,20 +403,17 @@ impl Connection {
     }
 
     fn closing_begun(&mut self, by: ClosedBy) {
-        self.closing.by.get_or_insert(by);
+        self.closing.begin().by.get_or_insert(by);
         self.may_send = false;
         self.outgoing = None;
-        self.waiting_pong = None;
+        self.drop_waiting_pong();
         if let Some(deflate) = &mut self.deflate {
             deflate.codec.end_sending();
         }
-        if self.phase == Phase::Idle {
-            self.phase = Phase::Header;
-        }
-        if let Some(found) = &mut self.found
-            && found.phase == Phase::Idle
-        {
-            found.phase = Phase::Header;
+        for phase in [&mut self.phase, &mut self.phase_after_found] {
+            if *phase == Phase::Idle {
+                *phase = Phase::Header;
+            }
         }
     }
 

@@ -5,7 +5,7 @@
 //! events do not depend on how the input was cut.
 
 use super::{
-    Connection, Found, Phase,
+    Connection, Phase,
     located::{Kind, Located},
 };
 use crate::{
@@ -40,12 +40,12 @@ impl Connection {
     /// Goes on until an event is found or the input is used up.
     #[inline(never)]
     fn step_by_step(&mut self, rx: &mut RecvBuf, streaming: bool) -> Option<Located> {
-        if let Some(found) = self.found.take() {
-            assert!(streaming || !found.is_part, "{MIXED}");
-            self.phase = found.phase;
+        if let Some(located) = self.found.take() {
+            assert!(streaming || !self.found_is_part, "{MIXED}");
+            self.phase = self.phase_after_found;
             rx.set_announced(false);
             self.note_left(rx);
-            return Some(found.located);
+            return Some(located);
         }
         assert!(
             self.message.kind.is_none() || self.message.streaming == streaming,
@@ -73,12 +73,14 @@ impl Connection {
 
     /// Lets the next call report a failure that was found by other means than input.
     pub(super) fn report_failure(&mut self) {
-        let located = Located::new(Kind::Failed, 0..0);
-        self.found = Some(Found {
-            located,
-            is_part: false,
-            phase: Phase::Discard,
-        });
+        self.keep_found(Located::new(Kind::Failed, 0..0), false, Phase::Discard);
+    }
+
+    /// Keeps an event for the next call: whether it is a part of a message, and the phase to go on with.
+    pub(super) fn keep_found(&mut self, located: Located, is_part: bool, phase: Phase) {
+        self.found = Some(located);
+        self.found_is_part = is_part;
+        self.phase_after_found = phase;
     }
 
     /// Remembers whether `rx` holds something that the connection still needs.
@@ -346,7 +348,7 @@ impl Connection {
             rx.end_message();
         } else if frame_done {
             self.stats.bytes_received += self.message.frame_size;
-            self.stats.other_frames_received += 1;
+            self.other_frames().rest_received += 1;
         }
 
         let deliver = last || self.message.streaming && !part.range().is_empty();
@@ -408,7 +410,7 @@ impl Connection {
                     ClosePayloadError::Code(code) => ProtocolError::InvalidCloseCode(code),
                     ClosePayloadError::Reason => ProtocolError::InvalidUtf8,
                 })?;
-                self.stats.other_frames_received += 1;
+                self.other_frames().rest_received += 1;
                 self.close_received(close.map(|close| close.code));
                 Kind::Close
             }

@@ -6,6 +6,7 @@
 
 mod clock;
 mod closing;
+mod control;
 mod frames;
 mod inflate;
 mod located;
@@ -23,9 +24,9 @@ use crate::{
 use clock::Clock;
 use closing::Closing;
 pub use closing::{Closed, ClosedBy, State};
+use control::OtherFrames;
 use inflate::Compression;
 use located::Located;
-use send::WaitingPong;
 use settings::Settings;
 
 /// One WebSocket connection, without I/O: bytes go in, events come out, commands queue bytes.
@@ -36,7 +37,8 @@ use settings::Settings;
 /// shows the loop.
 ///
 /// An open connection of a server that waits for input owns no heap memory but the name of its
-/// subprotocol, once [`SendBuf::release`] has been called. A client owns the generator of its masking
+/// subprotocol, once [`SendBuf::release`] has been called, and 64 bytes once there were pings, pongs or
+/// fragments. A client owns the generator of its masking
 /// keys. One with a keepalive, a limit on pings or on the time of a message owns 144 bytes more. One that
 /// has agreed on compression owns 312 bytes more, and what `Deflate` tells.
 pub struct Connection {
@@ -45,8 +47,11 @@ pub struct Connection {
     role: Role,
     /// Whether the configuration allows [`Phase::Idle`].
     short_frames: bool,
-    /// What [`Connection::wants_read`] found and `receive` has not taken yet.
-    found: Option<Found>,
+    /// What [`Connection::wants_read`] found and `receive` has not taken yet; whether it is a part of a
+    /// message, which `receive` must not take for a whole one; and the phase to go on with.
+    found: Option<Located>,
+    found_is_part: bool,
+    phase_after_found: Phase,
     /// Which buffer was lent last, and whether something was left in it.
     rx_id: usize,
     left: usize,
@@ -57,7 +62,8 @@ pub struct Connection {
     may_send: bool,
     tx: SendBuf,
     rng: Option<Rng>,
-    waiting_pong: Option<Box<WaitingPong>>,
+    /// If there were any.
+    others: Option<Box<OtherFrames>>,
     outgoing: Option<Outgoing>,
     /// If permessage-deflate was agreed on.
     deflate: Option<Box<Compression>>,
@@ -65,7 +71,8 @@ pub struct Connection {
     closing: Closing,
     clock: Clock,
     config: Settings,
-    subprotocol: Option<Box<str>>,
+    /// Boxed once more, because most connections have none, and a `Box<str>` is two words.
+    subprotocol: Option<Box<Box<str>>>,
 }
 
 /// Where in its input the connection is.
@@ -79,15 +86,6 @@ enum Phase {
     Payload,
     /// Behind a Close frame, a failure or the end of the transport: input is discarded.
     Discard,
-}
-
-/// An event that was found but not taken, and the phase to go on with.
-#[derive(Clone, Copy, Debug)]
-struct Found {
-    located: Located,
-    /// Whether it is a part of a message, which `receive` must not take for a whole one.
-    is_part: bool,
-    phase: Phase,
 }
 
 /// The message that is being received.
@@ -119,21 +117,13 @@ struct Outgoing {
     utf8: utf8::Incremental,
 }
 
-/// The counters behind [`Stats`]: what is counted for every message is counted once.
+/// The counters behind [`Stats`]: what is counted for every message is counted once, and what is not for
+/// every message in [`OtherFrames`].
 #[derive(Debug, Default)]
 struct Counters {
     messages_received: u64,
     bytes_received: u64,
-    /// Close frames, and fragments that did not complete a message.
-    other_frames_received: u64,
-    pings_received: u64,
-    pongs_received: u64,
     messages_sent: u64,
-    /// Control frames, and fragments that did not complete a message.
-    other_frames_sent: u64,
-    pings_sent: u64,
-    /// Bytes in the send buffer that are no frames: the opening handshake.
-    preamble: u64,
 }
 
 impl Connection {
@@ -174,6 +164,8 @@ impl Connection {
             role,
             short_frames: config.allows_short_frames() && !clock.limits_pings(),
             found: None,
+            found_is_part: false,
+            phase_after_found: Phase::Header,
             rx_id: 0,
             left: 0,
             stats: Counters::default(),
@@ -191,7 +183,7 @@ impl Connection {
             may_send: true,
             tx: SendBuf::new(),
             rng,
-            waiting_pong: None,
+            others: None,
             outgoing: None,
             deflate: None,
             closing: Closing::default(),
@@ -215,9 +207,9 @@ impl Connection {
     ) -> Self {
         let mut connection = Self::new(role, config, rng);
         connection.deflate = deflate.map(Compression::new).map(Box::new);
-        connection.stats.preamble = tx.queued();
         connection.tx = tx;
-        connection.subprotocol = subprotocol.map(Box::from);
+        connection.tx.begin_frames();
+        connection.subprotocol = subprotocol.map(|name| Box::new(Box::from(name)));
         connection
     }
 
@@ -230,7 +222,7 @@ impl Connection {
     /// The subprotocol that the opening handshake agreed on (RFC 6455 section 1.9).
     #[must_use]
     pub fn subprotocol(&self) -> Option<&str> {
-        self.subprotocol.as_deref()
+        self.subprotocol.as_ref().map(|name| &***name)
     }
 
     /// Whether the opening handshake agreed on permessage-deflate (RFC 7692), so that messages may come and go
@@ -253,6 +245,7 @@ impl Connection {
 
     /// The bytes to write. Look again after every [`receive`](Self::receive),
     /// [`handle_timeout`](Self::handle_timeout) and command: each can queue some.
+    #[inline]
     pub fn send_buf(&mut self) -> &mut SendBuf {
         self.place_waiting_pong();
         &mut self.tx
@@ -265,9 +258,10 @@ impl Connection {
         self.config.max_frame_size = bytes;
         self.short_frames = self.config.allows_short_frames() && !self.clock.limits_pings();
         let between = self.phase_between_frames();
-        let phase = match &mut self.found {
-            Some(found) => &mut found.phase,
-            None => &mut self.phase,
+        let phase = if self.found.is_some() {
+            &mut self.phase_after_found
+        } else {
+            &mut self.phase
         };
         if *phase == Phase::Idle || *phase == Phase::Header {
             *phase = between;
@@ -277,20 +271,17 @@ impl Connection {
     /// What the connection has seen so far.
     #[must_use]
     pub fn stats(&self) -> Stats {
-        let counters = &self.stats;
+        let (counters, others) = (&self.stats, self.others.as_deref());
         Stats {
-            frames_received: counters.messages_received
-                + counters.other_frames_received
-                + counters.pings_received
-                + counters.pongs_received,
+            frames_received: counters.messages_received + others.map_or(0, OtherFrames::received),
             messages_received: counters.messages_received,
             bytes_received: counters.bytes_received,
-            pings_received: counters.pings_received,
-            pongs_received: counters.pongs_received,
-            frames_sent: counters.messages_sent + counters.other_frames_sent,
+            pings_received: self.pings_received(),
+            pongs_received: others.map_or(0, |others| others.pongs_received),
+            frames_sent: counters.messages_sent + others.map_or(0, |others| others.sent),
             messages_sent: counters.messages_sent,
-            bytes_sent: self.tx.queued() - counters.preamble,
-            pings_sent: counters.pings_sent,
+            bytes_sent: self.tx.queued().unsigned_abs(),
+            pings_sent: self.pings_sent(),
             round_trip_time: self.clock.round_trip_time(),
             close_code_sent: self.closing.sent(),
             close_code_received: self.closing.received(),
@@ -332,6 +323,6 @@ mod tests {
     fn connection_stays_small() {
         // A server with many idle connections pays for every byte. What only some of them need
         // belongs into a box.
-        const { assert!(size_of::<Connection>() <= 400) }
+        const { assert!(size_of::<Connection>() <= 264) }
     }
 }

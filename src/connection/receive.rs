@@ -10,7 +10,7 @@
 //! by narrow stores: a failed store forward on every message, which costs more than the rest of it.
 
 use super::{
-    Connection, Found, Phase,
+    Connection, Phase,
     located::{Kind, Located},
 };
 use crate::{
@@ -159,11 +159,7 @@ impl Connection {
             None => true,
             Some(located) => {
                 let is_data = matches!(located.kind(), Kind::Text | Kind::Binary | Kind::Inflated);
-                self.found = Some(Found {
-                    located,
-                    is_part: streaming && is_data,
-                    phase: self.phase,
-                });
+                self.keep_found(located, streaming && is_data, self.phase);
                 // Not `Idle`, so that the next call comes by and takes what was found; and what was
                 // found lies in this buffer.
                 self.phase = Phase::Header;
@@ -171,6 +167,16 @@ impl Connection {
                 rx.set_announced(true);
                 false
             }
+        }
+    }
+
+    /// Takes an empty buffer for the one that it was lent last, so that an adapter can lend it another one
+    /// each time.
+    #[cfg(feature = "nonblocking")]
+    pub(crate) fn adopt(&self, rx: &mut RecvBuf) {
+        debug_assert!(self.left == 0, "the rest of its input is in the last one");
+        if self.rx_id != 0 {
+            rx.set_id(self.rx_id);
         }
     }
 

@@ -1,25 +1,17 @@
 //! Sending (RFC 6455 section 6.1): every command queues whole frames, so that nothing can ever get
 //! between the bytes of one.
 
-use alloc::boxed::Box;
-
 use bytes::{Buf as _, Bytes};
 
 use super::{Connection, Outgoing};
 use crate::{
-    MessageKind, PreparedMessage, SendError,
+    MessageKind, PreparedMessage, SendBuf, SendError,
     frame::RSV1,
+    rng::Rng,
     utf8::{self, Incremental},
 };
 
-/// How many bytes of control frames may wait before pongs replace each other.
-const MAX_CONTROL: usize = 4096;
-/// The longest payload of a control frame (RFC 6455 section 5.5).
-const MAX_CONTROL_PAYLOAD: usize = 125;
-
 const FIN: u8 = 0x80;
-const PING: u8 = 0x89;
-const PONG: u8 = 0x8a;
 
 impl MessageKind {
     /// The first byte of a message in one frame.
@@ -29,13 +21,6 @@ impl MessageKind {
             Self::Binary => FIN | 0x2,
         }
     }
-}
-
-/// The payload of the newest pong that found no room.
-#[derive(Clone, Copy)]
-pub(super) struct WaitingPong {
-    payload: [u8; MAX_CONTROL_PAYLOAD],
-    len: usize,
 }
 
 impl Connection {
@@ -171,7 +156,7 @@ impl Connection {
         }
         self.push_waiting_pong();
         self.push_part(outgoing, part, false);
-        self.stats.other_frames_sent += 1;
+        self.other_frames().sent += 1;
         self.outgoing = Some(Outgoing {
             begun: true,
             ..outgoing
@@ -198,35 +183,10 @@ impl Connection {
         Ok(())
     }
 
-    /// Queues a ping (RFC 6455 section 5.5.2). The pong is reported as
-    /// [`Event::Pong`](crate::Event::Pong).
-    ///
-    /// # Errors
-    ///
-    /// [`Closed`](SendError::Closed), [`BufferFull`](SendError::BufferFull), and
-    /// [`ControlTooLong`](SendError::ControlTooLong) for more than 125 bytes.
-    pub fn send_ping(&mut self, payload: &[u8]) -> Result<(), SendError> {
-        self.check_control(payload)?;
-        self.push_ping(payload);
-        Ok(())
-    }
-
-    /// Queues a pong (RFC 6455 section 5.5.3): unasked as a sign of life, or as the answer to a
-    /// ping where [`Config::auto_pong`](crate::Config::auto_pong) is off.
-    ///
-    /// # Errors
-    ///
-    /// As [`send_ping`](Self::send_ping).
-    pub fn send_pong(&mut self, payload: &[u8]) -> Result<(), SendError> {
-        self.check_control(payload)?;
-        self.push_control(PONG, payload);
-        Ok(())
-    }
-
     /// Whether a message may be queued now.
     #[inline]
     fn check_message(&mut self) -> Result<(), SendError> {
-        if self.may_send && self.waiting_pong.is_none() && self.has_room() {
+        if self.may_send && !self.has_waiting_pong() && self.has_room() {
             return Ok(());
         }
         self.check_order()?;
@@ -243,7 +203,7 @@ impl Connection {
         }
     }
 
-    fn check_open(&self) -> Result<(), SendError> {
+    pub(super) fn check_open(&self) -> Result<(), SendError> {
         if self.closing.is_open() {
             Ok(())
         } else {
@@ -259,7 +219,7 @@ impl Connection {
     }
 
     /// Whether the bound leaves room; places a waiting pong, which goes ahead of what comes now.
-    fn check_room(&mut self) -> Result<(), SendError> {
+    pub(super) fn check_room(&mut self) -> Result<(), SendError> {
         if !self.has_room() {
             return Err(self.buffer_full());
         }
@@ -271,23 +231,6 @@ impl Connection {
         SendError::BufferFull {
             queued: self.tx.remaining(),
         }
-    }
-
-    /// Queues the waiting pong, for something is about to be queued behind it.
-    pub(super) fn push_waiting_pong(&mut self) {
-        if let Some(pong) = self.waiting_pong.take() {
-            self.push_control(PONG, &pong.payload[..pong.len]);
-        }
-    }
-
-    fn check_control(&mut self, payload: &[u8]) -> Result<(), SendError> {
-        self.check_open()?;
-        if payload.len() > MAX_CONTROL_PAYLOAD {
-            return Err(SendError::ControlTooLong {
-                size: payload.len(),
-            });
-        }
-        self.check_room()
     }
 
     /// The state of the message in progress as it is with `part`.
@@ -336,80 +279,19 @@ impl Connection {
         }
     }
 
-    /// Queues a frame; a client draws a fresh key for it, now that its payload is fixed
-    /// (RFC 6455 sections 5.3 and 10.3).
     #[inline]
     fn push_frame(&mut self, first: u8, payload: &[u8]) {
-        match &mut self.rng {
-            None => self.tx.push_frame(first, payload, None),
-            Some(rng) => self.tx.push_frame(first, payload, Some(rng.masking_key())),
-        }
+        push_frame(&mut self.tx, &mut self.rng, first, payload);
     }
+}
 
-    pub(super) fn push_ping(&mut self, payload: &[u8]) {
-        self.push_control(PING, payload);
-        self.stats.pings_sent += 1;
-    }
-
-    #[inline]
-    pub(super) fn push_control(&mut self, first: u8, payload: &[u8]) {
-        let waiting = self.tx.control_len();
-        self.push_frame(first, payload);
-        self.tx
-            .set_control_len(waiting + self.control_header() + payload.len());
-        self.stats.other_frames_sent += 1;
-    }
-
-    /// Answers a ping (RFC 6455 section 5.5.2). Pongs wait in order as long as they are few; from
-    /// then on the newest replaces the one before it (section 5.5.3), so that a peer that pings but
-    /// does not read can't make the queue grow.
-    #[inline]
-    pub(super) fn ping_received(&mut self, payload: &[u8]) {
-        self.stats.pings_received += 1;
-        if !self.config.auto_pong || !self.closing.is_open() {
-            return;
-        }
-        self.place_waiting_pong();
-        if self.waiting_pong.is_none() && self.has_control_room(payload.len()) {
-            self.push_control(PONG, payload);
-        } else {
-            self.let_pong_wait(payload);
-        }
-    }
-
-    #[cold]
-    fn let_pong_wait(&mut self, payload: &[u8]) {
-        let pong = self.waiting_pong.get_or_insert_with(|| {
-            Box::new(WaitingPong {
-                payload: [0; MAX_CONTROL_PAYLOAD],
-                len: 0,
-            })
-        });
-        pong.payload[..payload.len()].copy_from_slice(payload);
-        pong.len = payload.len();
-    }
-
-    /// Queues the waiting pong if there is room for it by now.
-    #[inline]
-    pub(super) fn place_waiting_pong(&mut self) {
-        let Some(pong) = &self.waiting_pong else {
-            return;
-        };
-        if self.has_control_room(pong.len)
-            && let Some(pong) = self.waiting_pong.take()
-        {
-            self.push_control(PONG, &pong.payload[..pong.len]);
-        }
-    }
-
-    fn has_control_room(&self, payload: usize) -> bool {
-        self.tx.control_len() + self.control_header() + payload <= MAX_CONTROL
-    }
-
-    /// Two bytes, and the masking key of a client.
-    #[inline]
-    fn control_header(&self) -> usize {
-        if self.rng.is_some() { 6 } else { 2 }
+/// Queues a frame; a client draws a fresh key for it, now that its payload is fixed
+/// (RFC 6455 sections 5.3 and 10.3).
+#[inline]
+pub(super) fn push_frame(tx: &mut SendBuf, rng: &mut Option<Rng>, first: u8, payload: &[u8]) {
+    match rng {
+        None => tx.push_frame(first, payload, None),
+        Some(rng) => tx.push_frame(first, payload, Some(rng.masking_key())),
     }
 }
 
