@@ -2,8 +2,8 @@
 //!
 //! The whole protocol is one state machine that reads no socket, asks no clock, starts no thread and
 //! contains no `unsafe`. It goes wherever bytes can be moved: blocking sockets, any async runtime, a
-//! microcontroller, a fuzzer. If all you want is to connect or to serve, with blocking sockets, begin
-//! with [`blocking`].
+//! microcontroller, a fuzzer. If all you want is to connect or to serve, begin with `tokio` (a feature) or
+//! [`blocking`].
 //!
 //! ```text
 //!  transport                        Connection                                application
@@ -92,6 +92,7 @@
 //!
 //! # Where to go on
 //!
+//! - On tokio: the module `tokio`. On smol and others: `futures`. Both are features.
 //! - Sockets and threads, no runtime: [`blocking`].
 //! - The opening handshake: [`client`] and [`server`]; in a framework that speaks HTTP itself, the
 //!   module `http` behind the feature of that name.
@@ -110,7 +111,11 @@
 //! | `std` | yes | [`blocking`], `Read` and `Write` for the buffers, the system's random numbers for clients; without it the crate is `no_std` with `alloc` |
 //! | `simd` | yes | masking by the widest vectors the processor has, chosen at run time; needs `std` |
 //! | `deflate` | yes | permessage-deflate (RFC 7692), off until it is [configured](Config::deflate); needs `std` |
+//! | `tokio` | no | the adapter for tokio |
+//! | `futures` | no | the same for the I/O traits of `futures` |
+//! | `nonblocking` | no | what these two are made of, for other runtimes |
 //! | `http` | no | conversions from and to the types of the crate `http`, for hyper, axum and their like; needs `std` |
+//! | `tracing` | no | a span for each connection of these adapters, and events for what happens once in its life |
 //!
 //! # Design
 //!
@@ -156,6 +161,8 @@ extern crate alloc;
 extern crate std;
 
 #[cfg(feature = "std")]
+mod adapter;
+#[cfg(feature = "std")]
 pub mod blocking;
 mod buffer;
 mod close;
@@ -169,11 +176,17 @@ mod deflate;
 mod error;
 mod event;
 pub mod frame;
+#[cfg(feature = "futures")]
+pub mod futures;
 mod handshake;
 mod message;
+#[cfg(feature = "nonblocking")]
+pub mod nonblocking;
 mod prepared;
 mod rng;
 mod stats;
+#[cfg(feature = "tokio")]
+pub mod tokio;
 mod utf8;
 
 pub use buffer::{RecvBuf, SendBuf};
@@ -194,6 +207,6 @@ pub use prepared::PreparedMessage;
 pub use stats::Stats;
 
 /// The examples of the README.
-#[cfg(all(doctest, feature = "deflate"))]
+#[cfg(all(doctest, feature = "deflate", feature = "tokio"))]
 #[doc = include_str!("../README.md")]
 struct Readme;

@@ -6,10 +6,10 @@ use std::{
 };
 
 use super::{Transport, WebSocket};
-use crate::{CloseCode, Closed, Connection, Error, PartEvent, SendError};
-
-/// The largest message that is sent: what any peer's limit allows.
-const LARGEST: usize = 64 * 1024;
+use crate::{
+    CloseCode, Closed, Connection, Error, PartEvent,
+    adapter::{LARGEST, into_io, wants_read_any_part},
+};
 
 /// A WebSocket as a stream of bytes, for protocols that were made for one: `Read` gives the payloads of
 /// the messages one after the other, `Write` sends binary messages.
@@ -105,18 +105,19 @@ impl<S: Transport> Read for ByteStream<S> {
             return Ok(n);
         }
         loop {
-            let part = match self.ws.recv_part_ref().map_err(into_io)? {
-                Some((PartEvent::Text { part, .. }, _)) => part.as_bytes(),
-                Some((PartEvent::Binary { part, .. }, _)) => part,
-                Some((
+            let ws = &mut self.ws;
+            ws.wait_for_event(wants_read_any_part).map_err(into_io)?;
+            let part = match ws.connection.receive_part(&mut ws.rx) {
+                Some(PartEvent::Text { part, .. }) => part.as_bytes(),
+                Some(PartEvent::Binary { part, .. }) => part,
+                Some(
                     PartEvent::Ping(_)
                     | PartEvent::Pong(_)
                     | PartEvent::Close(_)
                     | PartEvent::Failed(_),
-                    _,
-                )) => continue,
+                ) => continue,
                 None => {
-                    let failure = self.ws.connection.failure();
+                    let failure = ws.connection.failure();
                     return failure.map_or(Ok(0), |error| Err(into_io(error.into())));
                 }
             };
@@ -145,15 +146,4 @@ impl<S: Transport> Write for ByteStream<S> {
     fn flush(&mut self) -> io::Result<()> {
         self.ws.flush().map_err(into_io)
     }
-}
-
-fn into_io(error: Error) -> io::Error {
-    if let Error::Io(error) = error {
-        return error;
-    }
-    if let Error::Send(SendError::BufferFull { .. }) = error {
-        // A transport that does not block, and that would have to before there is room.
-        return io::ErrorKind::WouldBlock.into();
-    }
-    io::Error::other(error)
 }

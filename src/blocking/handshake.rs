@@ -8,10 +8,12 @@ use std::{
 
 use super::{
     Transport, WebSocket,
-    timed::{Timed, Waited, is_gone},
+    timed::{Timed, Waited},
 };
 use crate::{
-    Error, RecvBuf, SendBuf, client,
+    Error, RecvBuf, SendBuf,
+    adapter::is_gone,
+    client,
     server::{self, Opening, PlainRequest, Response},
 };
 

@@ -228,4 +228,6 @@ pub use handshake::{Incoming, Pending, accept, client, incoming};
 pub use split::{Receiver, Sender};
 pub use transport::{SplitTransport, Transport, Untimed};
 pub use turns::Turns;
-pub use websocket::{Parts, WebSocket};
+pub use websocket::WebSocket;
+
+pub use crate::adapter::Parts;

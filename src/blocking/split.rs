@@ -19,11 +19,11 @@ use ::bytes::Buf as _;
 
 use super::{
     SplitTransport, WebSocket,
-    timed::{Clock, PIECE, Timed, Waited, earlier, is_gone},
-    websocket::{GATHER, ended_by, has_gathered},
+    timed::{PIECE, Timed, Waited},
 };
 use crate::{
     CloseCode, Connection, Error, Event, Message, PartEvent, RecvBuf, SendBuf, Sendable, TimedOut,
+    adapter::{Clock, GATHER, Lost, earlier, ended_by, has_gathered, is_gone},
 };
 
 /// How long the reader waits for a peer that takes nothing, before it looks whether the peer waits for
@@ -63,30 +63,6 @@ struct State {
     unflushed: bool,
     /// Why what was queued has been dropped: told to everybody who waits for it.
     lost: Option<Lost>,
-}
-
-/// An error that several threads can be told of.
-#[derive(Clone, Copy, Debug)]
-enum Lost {
-    TimedOut(TimedOut),
-    Os(i32),
-    Io(io::ErrorKind),
-}
-
-impl Lost {
-    fn of(error: &io::Error) -> Self {
-        error
-            .raw_os_error()
-            .map_or_else(|| Self::Io(error.kind()), Self::Os)
-    }
-
-    fn error(self) -> Error {
-        match self {
-            Self::TimedOut(timed_out) => timed_out.into(),
-            Self::Os(code) => io::Error::from_raw_os_error(code).into(),
-            Self::Io(kind) => io::Error::from(kind).into(),
-        }
-    }
 }
 
 /// The end of the transport that is read.

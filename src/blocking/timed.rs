@@ -7,17 +7,16 @@ use std::{
 };
 
 use super::{SplitTransport, Transport};
-use crate::{Connection, RecvBuf, SendBuf, TimedOut};
+use crate::{
+    Connection, RecvBuf, SendBuf, TimedOut,
+    adapter::{self, Clock, Flushing, LINGER, LINGER_BYTES, is_gone, is_passing},
+};
 
 /// A deadline may be noticed as much later: so that one which moves on with every message, as that of
 /// the keepalive does, costs no system call for each of them.
 const SLACK: Duration = Duration::from_millis(10);
 /// A limit of as much may stay where none is needed.
 const RARELY: Duration = Duration::from_secs(1);
-/// What is read of a peer that sends on although the connection has ended, and how long: see
-/// [`Timed::end`].
-const LINGER_BYTES: usize = 16 << 20;
-const LINGER: Duration = Duration::from_secs(1);
 /// The shortest time-out.
 const MOMENT: Duration = Duration::from_millis(1);
 /// How long a write may block before the clock is looked at.
@@ -33,10 +32,7 @@ pub(super) struct Timed<S> {
     pub(super) origin: Instant,
     reading: Limit,
     writing: Limit,
-    /// Whether the transport may have gathered something of what it was given.
-    unflushed: bool,
-    /// When a flush failed first, if nothing has moved since.
-    flushing: Option<Duration>,
+    flushing: Flushing,
     ended: bool,
     /// Whether there is something to wait for behind that, see [`Self::end`].
     lingers: bool,
@@ -60,9 +56,6 @@ pub(super) enum Waited {
     Ended(Option<io::Error>),
 }
 
-/// What is due of a connection, and when to look again.
-pub(super) type Clock = fn(&mut Connection, Duration) -> Result<Option<Duration>, TimedOut>;
-
 impl<S: Transport> Timed<S> {
     pub(super) fn new(stream: S, origin: Instant) -> Self {
         Self {
@@ -70,61 +63,35 @@ impl<S: Transport> Timed<S> {
             origin,
             reading: Limit::None,
             writing: Limit::None,
-            unflushed: false,
-            flushing: None,
+            flushing: Flushing::default(),
             ended: false,
             lingers: false,
         }
     }
 
-    /// What is due at `now`, and when to look again: the deadlines of the connection, and that of what
-    /// the transport has gathered, of which the connection does not know.
+    /// As [`adapter::due`].
     pub(super) fn due(
         &mut self,
         connection: &mut Connection,
         clock: Clock,
         now: Duration,
     ) -> Result<Option<Duration>, TimedOut> {
-        let due = clock(connection, now)?;
-        let flush_due = self.flush_due(now, connection.write_timeout());
-        let flush_due = flush_due.inspect_err(|_| {
-            connection.handle_write_error();
-            connection.give_up();
-        })?;
-        Ok(earlier(due, flush_due))
-    }
-
-    /// When the transport must have passed on what it has gathered, if that may take as long. It has
-    /// been asked to in vain for too long if that is an error: what it has gathered is given up then.
-    fn flush_due(
-        &mut self,
-        now: Duration,
-        timeout: Option<Duration>,
-    ) -> Result<Option<Duration>, TimedOut> {
-        let Some(timeout) = timeout.filter(|_| self.unflushed) else {
-            return Ok(None);
-        };
-        let due = self.flushing.unwrap_or(now).checked_add(timeout);
-        if self.flushing.is_some() && due.is_some_and(|due| due <= now) {
-            self.forget_gathered();
-            return Err(TimedOut::Write);
-        }
-        Ok(due)
+        adapter::due(connection, &mut self.flushing, clock, now)
     }
 
     /// Gives up what the transport has gathered.
     pub(super) fn forget_gathered(&mut self) {
-        (self.unflushed, self.flushing) = (false, None);
+        self.flushing.done();
     }
 
     /// The transport may have gathered something.
     pub(super) fn set_unflushed(&mut self) {
-        self.unflushed = true;
+        self.flushing.set_needed();
     }
 
     /// Whether the transport may have gathered something.
     pub(super) fn is_unflushed(&self) -> bool {
-        self.unflushed
+        self.flushing.is_needed()
     }
 
     /// The time of the connection.
@@ -162,7 +129,7 @@ impl<S: Transport> Timed<S> {
     /// Writes once, but does not wait beyond `due`. Tells whether nothing is left, neither here nor in
     /// the transport.
     pub(super) fn write(&mut self, tx: &mut SendBuf, due: Option<Duration>) -> io::Result<bool> {
-        if tx.is_empty() && !self.unflushed {
+        if tx.is_empty() && !self.is_unflushed() {
             return Ok(true);
         }
         self.limit_write(due)?;
@@ -171,18 +138,17 @@ impl<S: Transport> Timed<S> {
                 // What the transport has gathered is as lost as the rest.
                 self.forget_gathered();
             } else if tx.is_empty() {
-                let now = self.now();
-                self.flushing.get_or_insert(now);
+                self.flushing.stalled(self.now());
             }
             self.writing.awake(error)?;
         }
-        Ok(tx.is_empty() && !self.unflushed)
+        Ok(tx.is_empty() && !self.is_unflushed())
     }
 
     fn write_or_flush(&mut self, tx: &mut SendBuf) -> io::Result<()> {
         if !tx.is_empty() {
             tx.write_to(&mut ByPiece(&mut self.stream))?;
-            (self.unflushed, self.flushing) = (true, None);
+            self.flushing.written();
         }
         if tx.is_empty() {
             self.stream.flush()?;
@@ -201,7 +167,7 @@ impl<S: Transport> Timed<S> {
                     n <= bytes.len(),
                     "the transport claims to have written more than it was given"
                 );
-                self.unflushed = true;
+                self.flushing.set_needed();
                 Ok(n)
             }
             Err(error) => self.writing.awake(error).map(|_| 0),
@@ -231,7 +197,7 @@ impl<S: Transport> Timed<S> {
         }
         let due = self.now() + LINGER;
         let mut unread = [0; 16 * 1024];
-        let mut most = LINGER_BYTES;
+        let mut most = LINGER_BYTES as usize;
         while most > 0 && self.now() < due {
             // Without deadlines the peer could hold us for ever.
             if self.limit_read(Some(due)).is_err() || self.reading == Limit::Unsupported {
@@ -346,51 +312,5 @@ impl<S: io::Write> io::Write for ByPiece<'_, S> {
 
     fn flush(&mut self) -> io::Result<()> {
         self.0.flush()
-    }
-}
-
-pub(super) fn earlier(one: Option<Duration>, other: Option<Duration>) -> Option<Duration> {
-    one.into_iter().chain(other).min()
-}
-
-/// Whether an error says that the peer is gone: it may have said all it wanted before.
-pub(super) fn is_gone(error: &io::Error) -> bool {
-    use io::ErrorKind::{
-        BrokenPipe, ConnectionAborted, ConnectionReset, HostUnreachable, NetworkUnreachable,
-        TimedOut, WriteZero,
-    };
-
-    // TCP has given up. A limit that has passed is called something else there.
-    let is_of_tcp = cfg!(unix) && error.raw_os_error().is_some();
-    matches!(
-        error.kind(),
-        BrokenPipe
-            | ConnectionAborted
-            | ConnectionReset
-            | HostUnreachable
-            | NetworkUnreachable
-            | WriteZero
-    ) || error.kind() == TimedOut && is_of_tcp
-}
-
-/// Whether an error says no more than that the transport did not want to wait.
-pub(super) fn is_passing(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut | io::ErrorKind::Interrupted
-    )
-}
-
-#[cfg(all(test, target_os = "linux"))]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn time_out_of_tcp_is_none_of_ours() {
-        // ETIMEDOUT and EAGAIN.
-        let [of_tcp, of_a_limit] = [110, 11].map(io::Error::from_raw_os_error);
-        assert!(is_gone(&of_tcp) && !is_gone(&of_a_limit));
-        let of_a_layer = io::ErrorKind::TimedOut.into();
-        assert!(!is_gone(&of_a_layer) && is_passing(&of_a_layer) && is_passing(&of_a_limit));
     }
 }

@@ -1,23 +1,18 @@
 //! A connection with a transport, a buffer and a clock: *receive, clock, send, wait*.
 
-use core::{fmt, mem};
-use std::{
-    io,
-    time::{Duration, Instant},
-};
+use core::{fmt, mem, time::Duration};
+use std::io;
 
 use ::bytes::Buf as _;
 
 use super::{
-    Transport,
-    timed::{Clock, Timed, Waited, is_gone, is_passing},
+    Parts, Transport,
+    timed::{Timed, Waited},
 };
 use crate::{
     CloseCode, Closed, Connection, Error, Event, Message, PartEvent, RecvBuf, SendError, Sendable,
+    adapter::{Clock, GATHER, ended_by, has_gathered, is_gone, is_passing},
 };
-
-/// Replies gather up to here before they are written.
-pub(super) const GATHER: usize = 32 * 1024;
 
 /// A WebSocket over a blocking transport.
 ///
@@ -38,38 +33,6 @@ pub struct WebSocket<S> {
     pub(super) lost: Option<io::Error>,
     /// Whether [`Self::recv`] has told how the peer broke a rule.
     told: bool,
-}
-
-/// What a [`WebSocket`] is made of, to go on without the adapter or with another one.
-#[derive(Debug)]
-#[expect(
-    clippy::exhaustive_structs,
-    reason = "meant to be taken apart and made by hand"
-)]
-pub struct Parts<S> {
-    /// The transport.
-    pub stream: S,
-    /// The connection, with what it has not written yet in its
-    /// [`send_buf`](Connection::send_buf).
-    pub connection: Connection,
-    /// What the transport has delivered and the connection has not used up yet.
-    pub rx: RecvBuf,
-    /// Where the time of [`Connection::handle_timeout`] begins.
-    pub origin: Instant,
-}
-
-impl<S> Parts<S> {
-    /// A connection that has just been opened, over `stream`. `rx` holds what came behind the opening
-    /// handshake.
-    #[must_use]
-    pub fn new(stream: S, connection: Connection, rx: RecvBuf) -> Self {
-        Self {
-            stream,
-            connection,
-            rx,
-            origin: Instant::now(),
-        }
-    }
 }
 
 impl<S: Transport> WebSocket<S> {
@@ -285,7 +248,7 @@ impl<S: Transport> WebSocket<S> {
     }
 
     /// Receives until there is an event or never will be: *clock, send, wait*, in this order.
-    fn wait_for_event(
+    pub(super) fn wait_for_event(
         &mut self,
         wants_read: impl Fn(&mut Connection, &mut RecvBuf) -> bool,
     ) -> Result<(), Error> {
@@ -354,19 +317,6 @@ impl<S: Transport> WebSocket<S> {
     fn end(&mut self) {
         let clean = self.connection.closed().is_some_and(|closed| closed.clean);
         self.io.end(clean);
-    }
-}
-
-/// Whether as much is queued as should be written before more is.
-pub(super) fn has_gathered(connection: &mut Connection) -> bool {
-    connection.send_buf().remaining() >= GATHER || !connection.has_room()
-}
-
-/// The transport has ended: as it should, or because of `error`.
-pub(super) fn ended_by(connection: &mut Connection, error: Option<Error>) -> Result<(), Error> {
-    match connection.receive_eof() {
-        Ok(()) => Ok(()),
-        Err(eof) => Err(error.unwrap_or_else(|| eof.into())),
     }
 }
 

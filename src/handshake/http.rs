@@ -54,36 +54,65 @@
 //! With hyper 1, serve with `serve_connection(..).with_upgrades()`. The transport comes of the
 //! request, after the response has been written:
 //!
-//! ```text
-//! async fn handle(mut request: hyper::Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
+//! ```
+//! use std::convert::Infallible;
+//!
+//! use bytes::Bytes;
+//! use framewire::tokio::{Parts, WebSocket};
+//! use framewire::{RecvBuf, server};
+//! use http_body_util::Full;
+//! use hyper::{Request, Response, body::Incoming, upgrade::Upgraded};
+//! use hyper_util::rt::TokioIo;
+//!
+//! async fn handle(mut request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
 //!     let upgrade = match server::Request::from_http(&request, &server::Config::new()) {
 //!         Ok(upgrade) => upgrade,
-//!         Err(error) => return Ok(http::Response::from(error).map(Full::new)),
+//!         Err(error) => return Ok(Response::from(error).map(Full::new)),
 //!     };
 //!     let (response, connection) = upgrade.upgrade_http();
 //!     tokio::spawn(async move {
 //!         if let Ok(upgraded) = hyper::upgrade::on(&mut request).await {
-//!             talk(TokioIo::new(upgraded), connection, RecvBuf::new()).await;
+//!             let stream = TokioIo::new(upgraded);
+//!             talk(WebSocket::from_parts(Parts::new(stream, connection, RecvBuf::new()))).await;
 //!         }
 //!     });
 //!     Ok(response.map(|()| Full::default()))
 //! }
+//!
+//! async fn talk(ws: WebSocket<TokioIo<Upgraded>>) {
+//!     // ...
+//! #   drop(ws);
+//! }
+//! # let _ = hyper::service::service_fn(handle);
 //! ```
 //!
 //! With axum 0.8 an extractor has the parts of the request, and the transport is among its extensions:
 //!
-//! ```text
-//! impl<S: Sync> FromRequestParts<S> for WebSocketUpgrade {
-//!     type Rejection = http::Response<Body>;
+//! ```
+//! use axum::{body::Body, extract::FromRequestParts, response::IntoResponse, response::Response};
+//! use framewire::server;
+//! use http::{StatusCode, request::Parts};
+//! use hyper::upgrade::OnUpgrade;
 //!
-//!     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
+//! struct WebSocketUpgrade {
+//!     request: server::Request,
+//!     transport: OnUpgrade,
+//! }
+//!
+//! impl<S: Sync> FromRequestParts<S> for WebSocketUpgrade {
+//!     type Rejection = Response;
+//!
+//!     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Response> {
 //!         let request = server::Request::from_http(parts, &server::Config::new())
-//!             .map_err(|error| http::Response::from(error).map(Body::from))?;
-//!         let transport = parts.extensions.remove::<hyper::upgrade::OnUpgrade>();
-//!         ..
+//!             .map_err(|error| Response::from(error).map(Body::from))?;
+//!         let transport = parts.extensions.remove();
+//!         let transport = transport.ok_or_else(|| StatusCode::INTERNAL_SERVER_ERROR.into_response())?;
+//!         Ok(Self { request, transport })
 //!     }
 //! }
 //! ```
+//!
+//! Both are complete, as servers, in `examples/hyper_upgrade.rs` and `examples/axum_upgrade.rs`.
 //!
 //! # Clients
 //!
