@@ -254,3 +254,18 @@ proptest! {
         prop_assert_eq!(&received, &sent);
     }
 }
+
+#[test]
+fn message_that_was_being_joined_before_is_read_as_well() {
+    for role in ROLES {
+        // The first fragment, and then nothing for the moment.
+        let wire = Wire::of(role, &[frame(0x02, b"first")]).end(End::WouldBlock);
+        let mut ws = websocket(role, Config::new(), wire.clone());
+        assert!(matches!(ws.recv(), Err(Error::Io(_))));
+        let mut stream = ByteStream::new(ws);
+        wire.deliver(&input(role, &frame(0x80, b"last")));
+        let mut read = [0; 9];
+        stream.read_exact(&mut read).expect("no error");
+        assert_eq!(&read, b"firstlast");
+    }
+}

@@ -277,7 +277,10 @@ fn end_of_the_connection_is_told_to_the_transport_by_a_flush_as_well() {
 
 #[test]
 fn how_the_peer_broke_a_rule_is_told_once() {
-    for (role, form) in ROLES.into_iter().flat_map(|r| FORMS.map(|f| (r, f))) {
+    for (role, &form) in ROLES
+        .iter()
+        .flat_map(|&r| FORMS.iter().map(move |f| (r, f)))
+    {
         let wire = Wire::of(role, &[frame(0x83, b"")]);
         let mut ws = ends::End::new(form, wire, connection(role, Config::new()));
         assert!(matches!(why(ws.recv()), Err(Why::Protocol(_))));
@@ -291,7 +294,10 @@ fn ping_that_is_due_at_once_is_written_before_anything_is_waited_for() {
         interval: Duration::ZERO,
         timeout: Duration::from_secs(100),
     };
-    for (role, form) in ROLES.into_iter().flat_map(|r| FORMS.map(|f| (r, f))) {
+    for (role, &form) in ROLES
+        .iter()
+        .flat_map(|&r| FORMS.iter().map(move |f| (r, f)))
+    {
         let answer = input(role, &frame(0x83, b""));
         let wire = Wire::new([])
             .end(End::Silence)

@@ -1,5 +1,5 @@
 //! What the halves of a WebSocket tell their application and their transport, in memory: both halves in one
-//! thread, so that every order of calls can be had. Faults at every call are in `blocking_faults.rs`.
+//! thread, so that every order of calls can be had. Faults at every call are in `adapters_faults.rs`.
 
 #[path = "support/script.rs"]
 mod script;

@@ -1,16 +1,15 @@
-//! What the adapter tells a transport beside reading and writing, and transports that answer with an
-//! error or with a lie; and layers that keep what is written until they are flushed.
+//! What the blocking adapter tells a transport beside reading and writing, and a transport that would block.
+//! What all adapters have in common is in `adapters_told.rs`.
 
 #[path = "support/script.rs"]
 mod script;
 mod support;
 
 use std::io::ErrorKind;
-use std::time::Duration;
 
 use bytes::Buf as _;
 use framewire::blocking::{Parts, Untimed, WebSocket};
-use framewire::{CloseCode, Closed, Config, Event, Keepalive, RecvBuf, Role};
+use framewire::{Config, Event, Keepalive, RecvBuf, Role};
 use script::{Call, End, Fault, Moment, Why, Wire, websocket, why};
 use support::{
     ROLES, connection,
@@ -83,63 +82,6 @@ fn transport_that_can_not_be_limited_is_asked_once_and_used_without() {
 }
 
 #[test]
-fn transport_that_can_not_be_told_its_end_is_left_alone() {
-    for role in ROLES {
-        for last in [close(1000, ""), frame(0x83, b"reserved")] {
-            let faults = nth(Call::EndWriting, 1, ErrorKind::NotConnected);
-            let wire = Wire::of(role, &[frame(0x81, b"one"), last]).faults(faults);
-            let mut ws = websocket(role, Config::new(), wire.clone());
-            while ws.recv_ref().expect("no error").is_some() {}
-            assert!(ws.recv_ref().expect("no error").is_none());
-            assert_eq!(wire.state().calls.last(), Some(&Call::EndWriting));
-        }
-    }
-}
-
-#[test]
-fn peer_that_sends_on_behind_a_failure_is_listened_to_for_a_moment() {
-    for role in ROLES {
-        // A call that is interrupted is made again.
-        let mut is_interrupted = false;
-        let faults = move |moment: Moment| {
-            let now = moment.call == Call::Read && moment.nth == 3 && !is_interrupted;
-            is_interrupted |= now;
-            now.then_some(Fault::Once(ErrorKind::Interrupted))
-        };
-        let wire = Wire::of(role, &[frame(0x83, b"reserved")]).faults(faults);
-        for _ in 0..40 {
-            wire.deliver(&[0; 1000]);
-        }
-        let mut ws = websocket(role, Config::new(), wire.clone());
-        assert!(matches!(why(ws.recv()), Err(Why::Protocol(_))));
-        let calls = wire.state().calls.clone();
-        let end = calls.iter().position(|&call| call == Call::EndWriting);
-        let behind = &calls[end.expect("it is told")..];
-        let reads = behind.iter().filter(|&&call| call == Call::Read).count();
-        assert_eq!(reads, 42, "one is interrupted, and one finds the end");
-        let limit = wire.state().limit_read;
-        assert!(
-            limit.is_some_and(|t| t <= Duration::from_secs(1)),
-            "{limit:?}"
-        );
-    }
-}
-
-#[test]
-fn peer_that_sends_on_behind_a_failure_without_an_end_is_not_listened_to_for_ever() {
-    for role in ROLES {
-        let wire = Wire::of(role, &[frame(0x83, b"reserved")]).end(End::Silence);
-        for _ in 0..2000 {
-            wire.deliver(&[0; 16 * 1024]);
-        }
-        let mut ws = websocket(role, Config::new(), wire.clone());
-        assert!(matches!(why(ws.recv()), Err(Why::Protocol(_))));
-        let discarded = wire.state().delivered.len();
-        assert!(discarded <= (16 << 20) + 32 * 1024, "{discarded}");
-    }
-}
-
-#[test]
 fn peer_that_sends_nothing_behind_a_failure_is_not_waited_for_without_a_limit() {
     for role in ROLES {
         // `Silence` panics when a read without a limit would wait.
@@ -150,56 +92,6 @@ fn peer_that_sends_nothing_behind_a_failure_is_not_waited_for_without_a_limit() 
         let mut ws = websocket(role, Config::new(), Untimed(silent.clone()));
         assert!(matches!(why(ws.recv()), Err(Why::Protocol(_))));
         assert_eq!(silent.count(Call::Read), 1);
-    }
-}
-
-#[test]
-#[should_panic = "the transport claims more bytes than it had room for"]
-fn transport_that_claims_to_have_read_more_than_there_was_room_for_is_broken() {
-    let lie = |moment: Moment| (moment.call == Call::Read).then_some(Fault::Lie);
-    let _ = websocket(Role::Server, Config::new(), Wire::new([]).faults(lie)).recv();
-}
-
-#[test]
-#[should_panic = "the transport claims to have taken more bytes than it was given"]
-fn transport_that_claims_to_have_written_more_than_it_was_given_is_broken() {
-    let lie = |moment: Moment| (moment.call == Call::Write).then_some(Fault::Lie);
-    let _ = websocket(Role::Server, Config::new(), Wire::new([]).faults(lie)).send("Hello");
-}
-
-#[test]
-#[should_panic = "the transport claims to have taken more bytes than it was given"]
-fn transport_that_lies_about_a_vectored_write_is_broken_as_well() {
-    let lie = |moment: Moment| (moment.call == Call::Write).then_some(Fault::Lie);
-    let mut ws = websocket(Role::Server, Config::new(), Wire::new([]).faults(lie));
-    let _ = ws.send(vec![0; 20_000]);
-}
-
-#[test]
-fn transport_that_lies_behind_the_end_is_not_listened_to() {
-    let lie = |moment: Moment| (moment.call == Call::Read && moment.nth > 1).then_some(Fault::Lie);
-    let wire = Wire::of(Role::Server, &[frame(0x83, b"reserved")]).faults(lie);
-    let mut ws = websocket(Role::Server, Config::new(), wire.clone());
-    assert!(matches!(why(ws.recv()), Err(Why::Protocol(_))));
-    assert!(wire.count(Call::Read) < 2000);
-}
-
-#[test]
-fn vectored_write_may_end_in_the_middle_of_any_slice() {
-    let large = vec![7; 9000];
-    for most in [1, 3, 8_999, 9_000, 9_001, 9_010, 18_000, 18_050] {
-        let wire = Wire::new([]).pieces(1, most).end(End::Silence);
-        let mut ws = websocket(Role::Server, Config::new(), wire.clone());
-        for _ in 0..3 {
-            // A header, a payload that is shared, a short frame: all in one write.
-            ws.connection_mut()
-                .send_bytes(framewire::MessageKind::Binary, large.clone().into())
-                .expect("open");
-            ws.feed("short").expect("there is room");
-        }
-        ws.flush().expect("nothing fails");
-        let expected: Vec<&[u8]> = [&large[..], b"short"].repeat(3);
-        assert_eq!(payloads(Role::Server, &wire), expected, "{most} at once");
     }
 }
 
@@ -243,23 +135,6 @@ fn replies_to_much_that_came_at_once_do_not_pile_up() {
     }
 }
 
-#[test]
-fn layer_that_gathers_is_flushed_by_send_and_flush_but_not_by_feed() {
-    for role in ROLES {
-        let wire = Wire::new([]).gathering().end(End::Silence);
-        let mut ws = websocket(role, Config::new(), wire.clone());
-        ws.send("sent").expect("sent");
-        assert_eq!(payloads(role, &wire), [b"sent"]);
-        ws.feed("fed").expect("queued");
-        assert_eq!(wire.count(Call::Write), 1, "it waits for others");
-        ws.flush().expect("sent");
-        assert_eq!(payloads(role, &wire), [&b"sent"[..], b"fed"]);
-        let flushes = wire.count(Call::Flush);
-        ws.flush().expect("nothing is left to do");
-        assert_eq!(wire.count(Call::Flush), flushes);
-    }
-}
-
 /// A peer that answers the first bytes that reach it.
 fn answering(role: Role, frames: Vec<u8>) -> Wire {
     let mut answer = Some(input(role, &frames));
@@ -267,43 +142,6 @@ fn answering(role: Role, frames: Vec<u8>) -> Wire {
         .peer(move |_| answer.take().into_iter().collect())
         .gathering()
         .end(End::Silence)
-}
-
-#[test]
-fn layer_that_gathers_is_flushed_before_anything_is_waited_for() {
-    for role in ROLES {
-        // What was fed.
-        let wire = answering(role, frame(0x81, b"answer"));
-        let mut ws = websocket(role, Config::new(), wire.clone());
-        ws.feed("question").expect("queued");
-        assert_eq!(why(ws.recv()), Ok(Some("answer".into())));
-        // The answer to a ping.
-        let wire = answering(role, frame(0x81, b"thanks"));
-        wire.deliver(&input(role, &frame(0x89, b"ping")));
-        let mut ws = websocket(role, Config::new(), wire.clone());
-        assert_eq!(why(ws.recv()), Ok(Some("thanks".into())));
-    }
-}
-
-#[test]
-fn layer_that_gathers_is_flushed_when_the_connection_closes() {
-    for role in ROLES {
-        // A client waits for the server to end the transport, which this one does at once.
-        let end = End::Eof;
-        let wire = answering(role, close(1000, "")).end(end);
-        let mut ws = websocket(role, Config::new(), wire.clone());
-        let closed = ws.close(CloseCode::NORMAL, "done").expect("closed");
-        assert!(matches!(closed, Closed { clean: true, .. }));
-        assert_eq!(payloads(role, &wire), [b"\x03\xe8done"]);
-        let wire = Wire::of(role, &[close(1001, "")]).gathering();
-        let mut ws = websocket(role, Config::new(), wire.clone());
-        assert_eq!(why(ws.recv()), Ok(None));
-        assert_eq!(payloads(role, &wire), [b"\x03\xe9"]);
-        let wire = Wire::of(role, &[frame(0x83, b"")]).gathering();
-        let mut ws = websocket(role, Config::new(), wire.clone());
-        assert!(matches!(why(ws.recv()), Err(Why::Protocol(_))));
-        assert_eq!(payloads(role, &wire), [b"\x03\xea"]);
-    }
 }
 
 #[test]
@@ -322,24 +160,6 @@ fn flush_that_would_block_is_made_again_although_nothing_is_queued() {
         let mut ws = websocket(role, Config::new(), Untimed(wire.clone()));
         assert_eq!(why(ws.send("question")), blocked);
         assert_eq!(why(ws.recv()), Ok(Some("answer".into())));
-    }
-}
-
-#[test]
-fn close_frame_that_a_layer_lost_is_no_clean_end() {
-    for role in ROLES {
-        let faults = |moment: Moment| {
-            let kind = ErrorKind::BrokenPipe;
-            (moment.call == Call::Flush).then_some(Fault::ForGood(kind))
-        };
-        let wire = Wire::of(role, &[close(1000, "")])
-            .gathering()
-            .faults(faults);
-        let mut ws = websocket(role, Config::new(), wire.clone());
-        assert_eq!(why(ws.recv()), Ok(None), "the peer has closed");
-        assert_eq!(wire.reached(), b"");
-        let closed = ws.connection().closed().expect("it has");
-        assert!(!closed.clean, "our Close frame has not left: {closed:?}");
     }
 }
 

@@ -1,5 +1,5 @@
 //! The examples as their users meet them: programs with arguments, pipes and sockets. `client` against
-//! both echo servers, our own adapter and peers that misbehave; both echo servers against one table;
+//! all echo servers, our own adapter and peers that misbehave; all echo servers against one table;
 //! `broadcast` and `autobahn_client` against our own adapter. Here is what they share.
 #![expect(
     clippy::disallowed_types,
@@ -26,6 +26,9 @@ mod http;
 #[path = "support/programs.rs"]
 mod programs;
 mod support;
+#[cfg(all(feature = "http", feature = "tokio"))]
+#[path = "examples/upgrade.rs"]
+mod upgrade;
 
 use std::{
     io::{ErrorKind, Write as _},
@@ -41,8 +44,13 @@ use framewire::{
 use programs::{Ended, Peer, Program, accepted, peer};
 use support::wire::{Frame, claim, close, frame, hex, masked};
 
-/// Both of them keep the same promises.
-const ECHOES: [&str; 2] = ["echo", "echo_by_hand"];
+/// All of them keep the same promises.
+const ECHOES: &[&str] = &[
+    "echo",
+    "echo_by_hand",
+    #[cfg(feature = "tokio")]
+    "echo_tokio",
+];
 
 /// A client has ended well, and printed this.
 #[track_caller]

@@ -1,4 +1,4 @@
-//! `autobahn_client`, with a suite that we play.
+//! `autobahn_client` and `autobahn_client_tokio`, with a suite that we play.
 
 use std::io::Write as _;
 
@@ -16,6 +16,12 @@ use crate::{
 
 #[test]
 fn all_cases_are_echoed_whatever_becomes_of_them() {
+    is_tested_by_all_cases("autobahn_client");
+    #[cfg(feature = "tokio")]
+    is_tested_by_all_cases("autobahn_client_tokio");
+}
+
+fn is_tested_by_all_cases(client: &str) {
     let suite = peer(|listener| {
         let mut targets = Vec::new();
         loop {
@@ -52,7 +58,7 @@ fn all_cases_are_echoed_whatever_becomes_of_them() {
         }
     });
     let uri = suite.uri();
-    let client = Program::start("autobahn_client", &[uri.trim_end_matches('/'), "me"]);
+    let client = Program::start(client, &[uri.trim_end_matches('/'), "me"]);
     let ended = client.finish();
     assert_eq!((ended.status, &ended.stdout[..]), (Some(0), &b""[..]));
     let expected = [

@@ -16,7 +16,7 @@ use crate::{
 };
 
 #[test]
-fn both_echo_servers_send_back_what_is_printed() {
+fn all_echo_servers_send_back_what_is_printed() {
     let cases = [
         ("", ""),
         ("Hello\n", "Hello\n"),
@@ -42,7 +42,7 @@ fn both_echo_servers_send_back_what_is_printed() {
 }
 
 #[test]
-fn a_line_of_a_mebibyte_comes_back_from_both_echo_servers() {
+fn a_line_of_a_mebibyte_comes_back_from_all_echo_servers() {
     let line = "0123456789abcd\u{e9}".repeat(1 << 16);
     for echo in ECHOES {
         let (_server, address) = Program::serve(echo, &[]);
@@ -53,9 +53,9 @@ fn a_line_of_a_mebibyte_comes_back_from_both_echo_servers() {
 }
 
 #[test]
-fn a_hundred_thousand_lines_come_back_in_order_from_both_echo_servers() {
+fn a_hundred_thousand_lines_come_back_in_order_from_all_echo_servers() {
     let lines: String = (0..100_000).map(|n| format!("{n}\n")).collect();
-    at_once(&ECHOES, |echo| {
+    at_once(ECHOES, |echo| {
         let (_server, address) = Program::serve(echo, &[]);
         let mut client = Program::start("client", &[&format!("ws://{address}/")]);
         client.say_all(lines.clone());

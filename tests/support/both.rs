@@ -1,5 +1,5 @@
-//! One script, executed by the loop of the README, by the blocking adapter, and by its two halves: all must
-//! see the same, write the same and end in the same way.
+//! One script, executed by the loop of the README, by every adapter, and by its two halves: all must see the
+//! same, write the same and end in the same way.
 #![allow(dead_code, reason = "every test crate uses a part of it")]
 
 use std::time::Duration;
@@ -57,6 +57,15 @@ pub(crate) enum Give {
 
 pub(crate) const TAKES: [Take; 3] = [Take::Messages, Take::Events, Take::Parts];
 pub(crate) const GIVES: [Give; 3] = [Give::Queue, Give::Feed, Give::Send];
+
+/// What an adapter has to do for what it writes to reach the peer: nothing more, or flush it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Shape {
+    Plain,
+    Gathering,
+}
+
+const SHAPES: [Shape; 2] = [Shape::Plain, Shape::Gathering];
 
 /// One connection from its opening to its end.
 #[derive(Clone, Debug)]
@@ -268,10 +277,14 @@ impl ByHand {
     }
 }
 
-/// The same with the adapter.
-fn with_adapter(script: &Script, form: Form) -> Transcript {
+/// The same with an adapter.
+fn with_adapter(script: &Script, form: Form, shape: Shape) -> Transcript {
     let segments = script.segments.iter().map(|segment| &segment[..]);
     let wire = Wire::new(segments).pieces(MOST_READ, usize::MAX);
+    let wire = match shape {
+        Shape::Plain => wire,
+        Shape::Gathering => wire.gathering(),
+    };
     let conn = script.connection();
     let mut ws = End::new(form, wire.clone(), conn);
     let mut steps = Vec::new();
@@ -318,8 +331,8 @@ fn with_adapter(script: &Script, form: Form) -> Transcript {
     })
 }
 
-fn give(ws: &mut End<Wire>, give: Give, act: &Act) -> Result<(), Error> {
-    fn message(ws: &mut End<Wire>, give: Give, m: impl Sendable) -> Result<(), Error> {
+fn give(ws: &mut End, give: Give, act: &Act) -> Result<(), Error> {
+    fn message(ws: &mut End, give: Give, m: impl Sendable) -> Result<(), Error> {
         match give {
             Give::Feed => ws.feed(m),
             Give::Queue | Give::Send => ws.send(m),
@@ -335,7 +348,7 @@ fn give(ws: &mut End<Wire>, give: Give, act: &Act) -> Result<(), Error> {
     }
 }
 
-/// The transcript of both, which must be the same.
+/// The transcripts of all, which must be the same.
 #[track_caller]
 pub(crate) fn agreed(script: &Script) {
     if let Err(difference) = compare(script) {
@@ -343,14 +356,17 @@ pub(crate) fn agreed(script: &Script) {
     }
 }
 
-/// Where the adapter, whole or split, and the loop by hand differ.
+/// Where an adapter, whole or split, and the loop by hand differ.
 pub(crate) fn compare(script: &Script) -> Result<(), String> {
     let by_hand = ByHand::run(script);
-    for form in FORMS {
-        let adapter = with_adapter(script, form);
+    for (&form, shape) in FORMS
+        .iter()
+        .flat_map(|form| SHAPES.map(|shape| (form, shape)))
+    {
+        let adapter = with_adapter(script, form, shape);
         if adapter != by_hand {
             let difference = difference(&adapter, &by_hand);
-            return Err(format!("{form:?}, {difference}"));
+            return Err(format!("{form:?}, {shape:?}, {difference}"));
         }
     }
     Ok(())

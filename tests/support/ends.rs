@@ -1,44 +1,122 @@
-//! A WebSocket of the blocking adapter, whole or split: what both can do, so that a test can ask the same of
-//! both.
+//! A WebSocket of any adapter, whole or split: what all of them can do, so that a test can ask the same of
+//! all of them.
 #![allow(dead_code, reason = "every test crate uses a part of it")]
 
-use framewire::blocking::{Parts, Receiver, Sender, SplitTransport, WebSocket};
+#[cfg(any(feature = "tokio", feature = "futures"))]
+#[path = "polled.rs"]
+pub(crate) mod polled;
+
+use framewire::blocking::{Parts, Receiver, Sender, WebSocket};
 use framewire::{
     CloseCode, Closed, Connection, Error, Event, Message, PartEvent, RecvBuf, Sendable,
 };
 
-/// Whether there is one of it or two halves.
+use crate::script::Wire;
+
+/// Which adapter, and whether there is one of it or two halves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Form {
     Whole,
     Split,
+    #[cfg(feature = "tokio")]
+    Tokio,
+    #[cfg(feature = "tokio")]
+    TokioSplit,
+    #[cfg(feature = "futures")]
+    Futures,
+    #[cfg(feature = "futures")]
+    FuturesSplit,
 }
 
-pub(crate) const FORMS: [Form; 2] = [Form::Whole, Form::Split];
+pub(crate) const FORMS: &[Form] = &[
+    Form::Whole,
+    Form::Split,
+    #[cfg(feature = "tokio")]
+    Form::Tokio,
+    #[cfg(feature = "tokio")]
+    Form::TokioSplit,
+    #[cfg(feature = "futures")]
+    Form::Futures,
+    #[cfg(feature = "futures")]
+    Form::FuturesSplit,
+];
+
+impl Form {
+    /// Whether it is of the adapter that tells a transport how long it may wait.
+    pub(crate) fn is_blocking(self) -> bool {
+        matches!(self, Self::Whole | Self::Split)
+    }
+
+    /// Whether its traits let a transport claim to have read more than there was room for.
+    pub(crate) fn may_lie_in_reading(self) -> bool {
+        match self {
+            #[cfg(feature = "tokio")]
+            Self::Tokio | Self::TokioSplit => false,
+            _ => true,
+        }
+    }
+
+    pub(crate) fn is_split(self) -> bool {
+        match self {
+            Self::Whole => false,
+            Self::Split => true,
+            #[cfg(feature = "tokio")]
+            Self::Tokio => false,
+            #[cfg(feature = "tokio")]
+            Self::TokioSplit => true,
+            #[cfg(feature = "futures")]
+            Self::Futures => false,
+            #[cfg(feature = "futures")]
+            Self::FuturesSplit => true,
+        }
+    }
+}
 
 #[derive(Debug)]
-pub(crate) enum End<S> {
-    Whole(Box<WebSocket<S>>),
-    Split(Box<Receiver<S>>, Sender<S>),
+pub(crate) enum End {
+    Whole(Box<WebSocket<Wire>>),
+    Split(Box<Receiver<Wire>>, Sender<Wire>),
+    #[cfg(feature = "tokio")]
+    Tokio(polled::End<framewire::tokio::Tokio>),
+    #[cfg(feature = "futures")]
+    Futures(polled::End<framewire::futures::Futures<polled::for_futures::Paused>>),
 }
 
-impl<S: SplitTransport> End<S> {
-    pub(crate) fn new(form: Form, stream: S, connection: Connection) -> Self {
-        let parts = Parts::new(stream, connection, RecvBuf::new());
-        let ws = WebSocket::from_parts(parts);
+impl End {
+    pub(crate) fn new(form: Form, wire: Wire, connection: Connection) -> Self {
         match form {
-            Form::Whole => Self::Whole(Box::new(ws)),
-            Form::Split => {
-                let (receiver, sender) = ws.split().expect("another handle");
-                Self::Split(Box::new(receiver), sender)
+            Form::Whole | Form::Split => {
+                let parts = Parts::new(wire, connection, RecvBuf::new());
+                Self::of(form, WebSocket::from_parts(parts))
+            }
+            #[cfg(feature = "tokio")]
+            Form::Tokio | Form::TokioSplit => {
+                Self::Tokio(polled::End::new(form.is_split(), wire, connection))
+            }
+            #[cfg(feature = "futures")]
+            Form::Futures | Form::FuturesSplit => {
+                Self::Futures(polled::End::new(form.is_split(), wire, connection))
             }
         }
+    }
+
+    /// One of the blocking adapter.
+    pub(crate) fn of(form: Form, ws: WebSocket<Wire>) -> Self {
+        if !form.is_split() {
+            return Self::Whole(Box::new(ws));
+        }
+        let (receiver, sender) = ws.split().expect("another handle");
+        Self::Split(Box::new(receiver), sender)
     }
 
     pub(crate) fn recv(&mut self) -> Result<Option<Message>, Error> {
         match self {
             Self::Whole(ws) => ws.recv(),
             Self::Split(receiver, _) => receiver.recv(),
+            #[cfg(feature = "tokio")]
+            Self::Tokio(ws) => ws.recv(),
+            #[cfg(feature = "futures")]
+            Self::Futures(ws) => ws.recv(),
         }
     }
 
@@ -53,6 +131,10 @@ impl<S: SplitTransport> End<S> {
                 let event = receiver.recv_ref()?;
                 Ok(event.map(|event| sender.with(|conn| see(event, conn))))
             }
+            #[cfg(feature = "tokio")]
+            Self::Tokio(ws) => ws.recv_ref(see),
+            #[cfg(feature = "futures")]
+            Self::Futures(ws) => ws.recv_ref(see),
         }
     }
 
@@ -63,6 +145,10 @@ impl<S: SplitTransport> End<S> {
         match self {
             Self::Whole(ws) => Ok(ws.recv_part_ref()?.map(|(event, _)| see(event))),
             Self::Split(receiver, _) => Ok(receiver.recv_part_ref()?.map(see)),
+            #[cfg(feature = "tokio")]
+            Self::Tokio(ws) => ws.recv_part_ref(see),
+            #[cfg(feature = "futures")]
+            Self::Futures(ws) => ws.recv_part_ref(see),
         }
     }
 
@@ -70,6 +156,10 @@ impl<S: SplitTransport> End<S> {
         match self {
             Self::Whole(ws) => ws.send(message),
             Self::Split(_, sender) => sender.send(message),
+            #[cfg(feature = "tokio")]
+            Self::Tokio(ws) => ws.send(message),
+            #[cfg(feature = "futures")]
+            Self::Futures(ws) => ws.send(message),
         }
     }
 
@@ -77,6 +167,10 @@ impl<S: SplitTransport> End<S> {
         match self {
             Self::Whole(ws) => ws.feed(message),
             Self::Split(_, sender) => sender.feed(message),
+            #[cfg(feature = "tokio")]
+            Self::Tokio(ws) => ws.feed(message),
+            #[cfg(feature = "futures")]
+            Self::Futures(ws) => ws.feed(message),
         }
     }
 
@@ -84,6 +178,10 @@ impl<S: SplitTransport> End<S> {
         match self {
             Self::Whole(ws) => ws.flush(),
             Self::Split(_, sender) => sender.flush(),
+            #[cfg(feature = "tokio")]
+            Self::Tokio(ws) => ws.flush(),
+            #[cfg(feature = "futures")]
+            Self::Futures(ws) => ws.flush(),
         }
     }
 
@@ -95,8 +193,16 @@ impl<S: SplitTransport> End<S> {
         reason: &str,
         in_parts: bool,
     ) -> Result<Closed, Error> {
-        if let Self::Whole(ws) = self {
-            return ws.close(code, reason);
+        let closed = match self {
+            Self::Whole(ws) => Some(ws.close(code, reason)),
+            Self::Split(..) => None,
+            #[cfg(feature = "tokio")]
+            Self::Tokio(ws) => ws.close(code, reason),
+            #[cfg(feature = "futures")]
+            Self::Futures(ws) => ws.close(code, reason),
+        };
+        if let Some(closed) = closed {
+            return closed;
         }
         match self.with(|conn| conn.close(code, reason)) {
             Ok(()) | Err(framewire::SendError::Closed) => {}
@@ -117,6 +223,10 @@ impl<S: SplitTransport> End<S> {
         match self {
             Self::Whole(ws) => ask(ws.connection_mut()),
             Self::Split(_, sender) => sender.with(ask),
+            #[cfg(feature = "tokio")]
+            Self::Tokio(ws) => ws.with(ask),
+            #[cfg(feature = "futures")]
+            Self::Futures(ws) => ws.with(ask),
         }
     }
 }

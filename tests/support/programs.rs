@@ -20,12 +20,20 @@ use std::{
 /// How long a program or a peer may keep a test waiting.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
-const PROGRAMS: [&str; 5] = [
+const PROGRAMS: &[&str] = &[
     "autobahn_client",
     "broadcast",
     "client",
     "echo",
     "echo_by_hand",
+    #[cfg(feature = "tokio")]
+    "autobahn_client_tokio",
+    #[cfg(all(feature = "http", feature = "tokio"))]
+    "axum_upgrade",
+    #[cfg(feature = "tokio")]
+    "echo_tokio",
+    #[cfg(all(feature = "http", feature = "tokio"))]
+    "hyper_upgrade",
 ];
 
 /// An example that runs. It is killed when it keeps the test waiting, and when the test drops it.
@@ -361,6 +369,12 @@ fn build(profile: &Path) {
     cargo.arg("--target-dir").args(profile.parent());
     if !cfg!(feature = "simd") {
         cargo.args(["--no-default-features", "--features", "std"]);
+    }
+    if cfg!(feature = "tokio") {
+        cargo.args(["--features", "tokio"]);
+    }
+    if cfg!(feature = "http") {
+        cargo.args(["--features", "http"]);
     }
     let done = cargo.output().expect("cargo can be started");
     assert!(

@@ -1,4 +1,4 @@
-//! A transport in memory for the blocking adapter. What it delivers is given in advance or by a peer that
+//! A transport in memory for the adapters: the traits of polled ones are in `polled.rs`. What it delivers is given in advance or by a peer that
 //! reacts to what it gets; every call of it can be made to fail, and is counted: a loop without an end is
 //! a failure of the test.
 #![allow(dead_code, reason = "every test crate uses a part of it")]
@@ -9,6 +9,7 @@ use std::{
     fmt,
     io::{self, ErrorKind, IoSlice, Read, Write},
     rc::Rc,
+    task::Waker,
     time::Duration,
 };
 
@@ -71,8 +72,8 @@ pub(crate) enum End {
     Eof,
     /// The transport fails.
     Error(ErrorKind),
-    /// The peer is silent. A read that is limited times out at once; one that is not would never end,
-    /// which fails the test.
+    /// The peer is silent. A read that is limited times out at once, one that is polled is pending; any
+    /// other would never end, which fails the test.
     Silence,
     /// As `Silence`, but no read ever waits.
     WouldBlock,
@@ -96,6 +97,8 @@ pub(crate) struct State {
     /// Keeps what is written to itself until it is flushed.
     gathers: bool,
     gathered: Vec<u8>,
+    /// Who polled it for reading in vain.
+    pub(crate) reader: Option<Waker>,
     is_read_dead: bool,
     is_write_dead: bool,
     /// What reads gave, and what has reached the peer.
@@ -121,6 +124,7 @@ impl Wire {
             most_written: usize::MAX,
             gathers: false,
             gathered: Vec::new(),
+            reader: None,
             is_read_dead: false,
             is_write_dead: false,
             delivered: Vec::new(),
@@ -174,13 +178,13 @@ impl Wire {
             let (to, end) = (pair[other].clone(), pair[other].clone());
             let deliver = move |bytes: &[u8]| {
                 for piece in random_pieces(bytes, seed ^ bytes.len() as u64) {
-                    to.state().segments.push_back(piece.into());
+                    to.deliver(piece);
                 }
                 Vec::new()
             };
             let ends = move |moment: Moment| {
                 if moment.call == Call::EndWriting {
-                    end.state().end = End::Eof;
+                    end.state().end_now();
                 }
                 None
             };
@@ -191,7 +195,9 @@ impl Wire {
 
     /// Adds a segment.
     pub(crate) fn deliver(&self, bytes: &[u8]) {
-        self.state().segments.push_back(bytes.into());
+        let mut state = self.state();
+        state.segments.push_back(bytes.into());
+        state.wake();
     }
 
     pub(crate) fn state(&self) -> RefMut<'_, State> {
@@ -253,9 +259,45 @@ impl Wire {
         let segments = peer(&bytes);
         state.segments.extend(segments);
         state.peer = Some(peer);
+        state.wake();
     }
 
-    fn accept(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+    /// Gives a read what it asks for. `None`: there is nothing now.
+    pub(crate) fn give(&self, buf: &mut [u8]) -> io::Result<Option<usize>> {
+        assert!(!buf.is_empty(), "a read without room for a byte");
+        let fault = self.call(Call::Read);
+        let mut state = self.state();
+        match fault {
+            Some(Fault::Once(kind)) => return Err(kind.into()),
+            Some(Fault::ForGood(kind)) => {
+                (state.is_read_dead, state.is_write_dead) = (true, true);
+                return Err(kind.into());
+            }
+            Some(Fault::Lie) => return Ok(Some(buf.len() + 1)),
+            Some(Fault::Zero) => state.is_read_dead = true,
+            None => {}
+        }
+        if state.is_read_dead {
+            return Ok(Some(0));
+        }
+        let most = state.most_read.min(buf.len());
+        let Some(mut segment) = state.segments.pop_front() else {
+            return match state.end {
+                End::Eof => Ok(Some(0)),
+                End::Error(kind) => Err(kind.into()),
+                End::WouldBlock | End::Silence => Ok(None),
+            };
+        };
+        let rest = segment.split_off(segment.len().min(most));
+        if !rest.is_empty() {
+            state.segments.push_front(rest);
+        }
+        buf[..segment.len()].copy_from_slice(&segment);
+        state.delivered.extend_from_slice(&segment);
+        Ok(Some(segment.len()))
+    }
+
+    pub(crate) fn accept(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         let given: usize = slices.iter().map(|slice| slice.len()).sum();
         let fault = self.call(Call::Write);
         let mut state = self.state();
@@ -282,6 +324,22 @@ impl Wire {
         Ok(taken)
     }
 
+    pub(crate) fn pass_on(&self) -> io::Result<()> {
+        let fault = self.call(Call::Flush);
+        let error = self.state().write_error(fault);
+        match error {
+            Some(error) => Err(error),
+            None => {
+                self.reach();
+                Ok(())
+            }
+        }
+    }
+
+    pub(crate) fn told_end(&self) -> io::Result<()> {
+        self.told(Call::EndWriting)
+    }
+
     /// The calls that only tell the transport something.
     fn told(&self, call: Call) -> io::Result<()> {
         match self.call(call) {
@@ -295,6 +353,12 @@ impl State {
     /// The peer ends the transport.
     pub(crate) fn end_now(&mut self) {
         self.end = End::Eof;
+        self.wake();
+    }
+
+    /// There is something to read.
+    fn wake(&mut self) {
+        self.reader.take().into_iter().for_each(Waker::wake);
     }
 
     fn io_calls(&self) -> usize {
@@ -319,39 +383,13 @@ impl State {
 
 impl Read for Wire {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        assert!(!buf.is_empty(), "a read without room for a byte");
-        let fault = self.call(Call::Read);
-        let mut state = self.state();
-        match fault {
-            Some(Fault::Once(kind)) => return Err(kind.into()),
-            Some(Fault::ForGood(kind)) => {
-                (state.is_read_dead, state.is_write_dead) = (true, true);
-                return Err(kind.into());
-            }
-            Some(Fault::Lie) => return Ok(buf.len() + 1),
-            Some(Fault::Zero) => state.is_read_dead = true,
-            None => {}
+        if let Some(n) = self.give(buf)? {
+            return Ok(n);
         }
-        if state.is_read_dead {
-            return Ok(0);
-        }
-        let most = state.most_read.min(buf.len());
-        let Some(mut segment) = state.segments.pop_front() else {
-            return match state.end {
-                End::Eof => Ok(0),
-                End::Error(kind) => Err(kind.into()),
-                End::WouldBlock => Err(ErrorKind::WouldBlock.into()),
-                End::Silence if state.limit_read.is_some() => Err(ErrorKind::WouldBlock.into()),
-                End::Silence => panic!("a read that would never end"),
-            };
-        };
-        let rest = segment.split_off(segment.len().min(most));
-        if !rest.is_empty() {
-            state.segments.push_front(rest);
-        }
-        buf[..segment.len()].copy_from_slice(&segment);
-        state.delivered.extend_from_slice(&segment);
-        Ok(segment.len())
+        let state = self.state();
+        let never_ends = state.end == End::Silence && state.limit_read.is_none();
+        assert!(!never_ends, "a read that would never end");
+        Err(ErrorKind::WouldBlock.into())
     }
 }
 
@@ -365,15 +403,7 @@ impl Write for Wire {
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        let fault = self.call(Call::Flush);
-        let error = self.state().write_error(fault);
-        match error {
-            Some(error) => Err(error),
-            None => {
-                self.reach();
-                Ok(())
-            }
-        }
+        self.pass_on()
     }
 }
 
@@ -399,7 +429,7 @@ impl Transport for Wire {
     }
 
     fn end_writing(&mut self) -> io::Result<()> {
-        self.told(Call::EndWriting)
+        self.told_end()
     }
 }
 

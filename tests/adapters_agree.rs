@@ -1,7 +1,6 @@
-//! The blocking adapter decides nothing: the same script gives the same events, the same bytes and the
-//! same end as the loop of the README written by hand, in both roles, however it receives and sends.
-//! Scripts at random are in `blocking_agrees_random.rs`, the opening handshake is in
-//! `blocking_agrees_opening.rs`.
+//! No adapter decides anything: the same script gives the same events, the same bytes and the same end as
+//! the loop of the README written by hand, in both roles, however it receives and sends. Scripts at random are in `adapters_agree_random.rs`, the opening handshake is in
+//! `adapters_agree_opening.rs`.
 
 #[path = "support/both.rs"]
 mod both;
@@ -15,8 +14,8 @@ use std::time::Duration;
 
 use both::{Act, GIVES, Give, Script, TAKES, Take, agreed};
 use bytes::{Buf as _, Bytes};
-use framewire::blocking::{Parts, WebSocket};
-use framewire::{Accepts, Config, MessageKind, RecvBuf};
+use ends::FORMS;
+use framewire::{Accepts, Config, MessageKind};
 use script::{End, Wire};
 use support::{
     ROLES, connection,
@@ -58,6 +57,7 @@ fn pieces() -> Vec<u8> {
     [first, ping, last].concat()
 }
 
+// req: A-08
 #[test]
 fn adapter_echoes_as_the_loop_by_hand_does() {
     let frames = [
@@ -71,6 +71,7 @@ fn adapter_echoes_as_the_loop_by_hand_does() {
     agree(Config::new(), &frames, &vec![hello(); 8]);
 }
 
+// req: A-08
 #[test]
 fn adapter_sends_every_kind_of_message_as_the_loop_by_hand_does() {
     let acts = [
@@ -98,6 +99,7 @@ fn adapter_sends_every_kind_of_message_as_the_loop_by_hand_does() {
     agree(Config::new(), &frames, &acts);
 }
 
+// req: A-08
 #[test]
 fn adapter_closes_as_the_loop_by_hand_does() {
     let frames = [
@@ -143,6 +145,7 @@ fn adapter_closes_while_a_part_is_being_handed_out_as_the_loop_by_hand_does() {
     }
 }
 
+// req: A-08
 #[test]
 fn adapter_fails_for_what_the_peer_does_wrong_as_the_loop_by_hand_does() {
     let before = [frame(0x81, b"fine"), frame(0x89, b"ping")].concat();
@@ -172,6 +175,7 @@ fn adapter_fails_for_what_the_peer_does_wrong_as_the_loop_by_hand_does() {
     }
 }
 
+// req: A-08
 #[test]
 fn adapter_ends_with_the_transport_as_the_loop_by_hand_does() {
     let frames = [frame(0x81, b"one"), frame(0x82, &[2; 200]), close(1000, "")].concat();
@@ -192,6 +196,7 @@ fn adapter_ends_with_the_transport_as_the_loop_by_hand_does() {
     }
 }
 
+// req: A-08
 #[test]
 fn adapter_finds_what_is_due_as_the_loop_by_hand_does() {
     let frames = [frame(0x81, b"one"), pieces(), close(1000, "")].concat();
@@ -223,10 +228,13 @@ fn adapter_finds_what_is_due_as_the_loop_by_hand_does() {
 
 #[test]
 fn feed_waits_for_room_where_the_connection_would_refuse() {
-    for role in ROLES {
+    for (role, &form) in ROLES
+        .iter()
+        .flat_map(|&r| FORMS.iter().map(move |f| (r, f)))
+    {
         let wire = Wire::new([]).end(End::Silence);
         let conn = connection(role, Config::new().max_queued(1000));
-        let mut ws = WebSocket::from_parts(Parts::new(wire.clone(), conn, RecvBuf::new()));
+        let mut ws = ends::End::new(form, wire.clone(), conn);
         for _ in 0..100 {
             ws.feed(&[1; 400]).expect("there is room again");
         }
@@ -236,6 +244,6 @@ fn feed_waits_for_room_where_the_connection_would_refuse() {
             (0..100).for_each(|_| conn.send_binary(&[1; 400]).expect("open"));
             conn.send_buf().chunk().to_vec()
         };
-        assert_eq!(wire.reached(), expected);
+        assert_eq!(wire.reached(), expected, "{role:?} {form:?}");
     }
 }

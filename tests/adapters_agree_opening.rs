@@ -1,19 +1,24 @@
-//! The opening handshake with the blocking adapter and by hand: the same answer bytes, the same request
+//! The opening handshake with every adapter and by hand: the same answer bytes, the same request
 //! but for its key, the same outcome, and the same connection behind it.
 
+#[path = "support/ends.rs"]
+mod ends;
 #[path = "support/http.rs"]
 mod http;
+#[path = "support/opens.rs"]
+mod opens;
 #[path = "support/script.rs"]
 mod script;
 mod support;
 
 use std::time::Duration;
 
-use framewire::blocking::{self, Incoming, WebSocket};
+use ends::{FORMS, Form};
 use framewire::client::{self, Outcome};
 use framewire::server::{self, Opening, PlainRequest, Response};
 use framewire::{Closed, Connection, Error, Event, RecvBuf, Role, SendBuf, Stats, TimedOut};
 use http::{get, take, websocket};
+use opens::{Asked, accept};
 use script::{Call, End, Why, Wire};
 use support::{
     trace::{Seen, random_pieces},
@@ -71,21 +76,25 @@ fn echo_by_hand(mut conn: Connection, rx: &mut RecvBuf, mut wire: Wire) -> Opene
     opened(&conn, seen, end)
 }
 
-fn echo(mut ws: WebSocket<Wire>) -> Opened {
+fn echo(mut ws: ends::End) -> Opened {
     let mut seen = Vec::new();
     let mut echo = || -> Result<(), Error> {
-        while let Some((event, conn)) = ws.recv_ref()? {
+        let mut answer = |event: Event<'_>, conn: &mut Connection| -> Result<(), Error> {
             match event {
                 Event::Text(text) => conn.send_text(text)?,
                 Event::Binary(data) => conn.send_binary(data)?,
                 _ => {}
             }
             seen.push(Seen::from(event));
+            Ok(())
+        };
+        while let Some(answered) = ws.recv_ref(&mut answer)? {
+            answered?;
         }
         Ok(())
     };
     let end = echo().map_err(Why::from);
-    opened(ws.connection(), seen, end)
+    ws.with(|conn| opened(conn, seen, end))
 }
 
 fn opened(conn: &Connection, seen: Vec<Seen>, end: Result<(), Why>) -> Opened {
@@ -150,25 +159,20 @@ fn serve_by_hand(mut wire: Wire, config: &server::Config) -> Opened {
     }
 }
 
-fn serve(wire: Wire, config: &server::Config) -> Opened {
-    let answer = |wire: Wire| -> Result<Option<WebSocket<Wire>>, Error> {
-        let other = wire.clone();
-        match blocking::incoming(wire, config)? {
-            Incoming::Upgrade(mut request) if request.path() == "/chat" => {
-                request.choose_subprotocol(&["chat.v2", "chat.v1"]);
-                request.add_header("Server", "by example").expect("valid");
-                assert_eq!(other.count(Call::Write), 0, "nothing is written before");
-                return request.upgrade().map(Some);
-            }
-            Incoming::Upgrade(request) => request.respond(not_here())?,
-            Incoming::Plain(request) => {
-                let page = page(&request);
-                request.respond(page)?;
-            }
+/// The same with an adapter.
+fn serve(form: Form, wire: Wire, config: &server::Config) -> Opened {
+    let other = wire.clone();
+    let answered = opens::serve(form, wire, config, |asked| match asked {
+        Asked::Upgrade(request) if request.path() == "/chat" => {
+            request.choose_subprotocol(&["chat.v2", "chat.v1"]);
+            request.add_header("Server", "by example").expect("valid");
+            assert_eq!(other.count(Call::Write), 0, "nothing is written before");
+            None
         }
-        Ok(None)
-    };
-    match answer(wire) {
+        Asked::Upgrade(_) => Some(not_here()),
+        Asked::Plain(request) => Some(page(request)),
+    });
+    match answered {
         Ok(Some(ws)) => echo(ws),
         Ok(None) => Opened::Answered,
         Err(error) => Opened::Failed(error.into()),
@@ -216,6 +220,7 @@ fn requests() -> Vec<Vec<u8>> {
     .collect()
 }
 
+// req: A-08
 #[test]
 fn server_answers_every_request_as_by_hand() {
     let config = server::Config::new();
@@ -223,29 +228,42 @@ fn server_answers_every_request_as_by_hand() {
     for request in requests() {
         for segments in cuts(&request) {
             let is_whole = segments.len() == 1;
-            let (one, other) = (Wire::new(segments.clone()), Wire::new(segments));
+            let one = Wire::new(segments.clone());
             let by_hand = serve_by_hand(one.clone(), &config);
-            let adapter = serve(other.clone(), &config);
-            assert_eq!(adapter, by_hand);
-            assert_eq!(other.reached(), one.reached());
-            assert_eq!(other.count(Call::Prepare), 1);
-            assert_eq!(other.count(Call::EndWriting), 1, "the transport is told");
-            if let Opened::Connection { seen, end, .. } = adapter {
-                assert_eq!((seen.len(), end), (4, Ok(())));
-                upgraded += 1;
-            } else if is_whole {
-                assert_eq!(other.state().delivered, request, "the rest is discarded");
+            for &form in FORMS {
+                let other = Wire::new(segments.clone());
+                let adapter = serve(form, other.clone(), &config);
+                assert_eq!(adapter, by_hand, "{form:?}");
+                assert_eq!(other.reached(), one.reached(), "{form:?}");
+                assert_prepared_and_ended(form, &other);
+                if let Opened::Connection { seen, end, .. } = adapter {
+                    assert_eq!((seen.len(), end), (4, Ok(())));
+                    upgraded += 1;
+                } else if is_whole {
+                    assert_eq!(other.state().delivered, request, "the rest is discarded");
+                }
             }
         }
     }
-    assert_eq!(upgraded, 6);
+    assert_eq!(upgraded, 6 * FORMS.len());
 }
 
+/// A blocking transport is made ready once, and every transport is told of its end: once by each handle at
+/// most.
+#[track_caller]
+fn assert_prepared_and_ended(form: Form, wire: &Wire) {
+    assert_eq!(wire.count(Call::Prepare), usize::from(form.is_blocking()));
+    let most = if form == Form::Split { 2 } else { 1 };
+    let ends = wire.count(Call::EndWriting);
+    assert!((1..=most).contains(&ends), "{form:?}: {ends}");
+}
+
+// req: A-08
 #[test]
 fn server_that_only_accepts_answers_every_request_as_by_hand() {
     let config = server::Config::new();
     for request in requests() {
-        let (one, other) = (Wire::new([&request[..]]), Wire::new([&request[..]]));
+        let one = Wire::new([&request[..]]);
         let mut handshake = server::Handshake::new(&config);
         let mut rx = RecvBuf::new();
         rx.extend_from_slice(&request);
@@ -261,12 +279,15 @@ fn server_that_only_accepts_answers_every_request_as_by_hand() {
                 Opened::Failed(Why::Rejected(error))
             }
         };
-        let adapter = match blocking::accept(other.clone(), &config) {
-            Ok(ws) => echo(ws),
-            Err(error) => Opened::Failed(error.into()),
-        };
-        assert_eq!(adapter, by_hand);
-        assert_eq!(other.reached(), one.reached());
+        for &form in FORMS {
+            let other = Wire::new([&request[..]]);
+            let adapter = match accept(form, other.clone(), &config) {
+                Ok(ws) => echo(ws),
+                Err(error) => Opened::Failed(error.into()),
+            };
+            assert_eq!(adapter, by_hand, "{form:?}");
+            assert_eq!(other.reached(), one.reached(), "{form:?}");
+        }
     }
 }
 
@@ -277,10 +298,14 @@ fn server_sees_a_client_that_goes_away_as_by_hand() {
         for len in 0..request.len() {
             let segments = [&request[..len]];
             let segments = segments.into_iter().filter(|segment| !segment.is_empty());
-            let (one, other) = (Wire::new(segments.clone()), Wire::new(segments));
+            let one = Wire::new(segments.clone());
             let by_hand = serve_by_hand(one.clone(), &config);
-            assert_eq!(serve(other.clone(), &config), by_hand, "{len}");
-            assert_eq!(other.reached(), one.reached());
+            for &form in FORMS {
+                let other = Wire::new(segments.clone());
+                let adapter = serve(form, other.clone(), &config);
+                assert_eq!(adapter, by_hand, "{form:?}, {len}");
+                assert_eq!(other.reached(), one.reached());
+            }
         }
     }
 }
@@ -356,8 +381,8 @@ fn ask_by_hand(mut wire: Wire, request: &client::Request, config: &client::Confi
     }
 }
 
-fn ask(wire: Wire, request: &client::Request, config: &client::Config) -> Opened {
-    match blocking::client(wire, request, config) {
+fn ask(form: Form, wire: Wire, request: &client::Request, config: &client::Config) -> Opened {
+    match opens::client(form, wire, request, config) {
         Ok((ws, response)) => {
             assert_eq!(response.status(), 101);
             echo(ws)
@@ -402,6 +427,7 @@ fn answers() -> Vec<Answers> {
     ]
 }
 
+// req: A-08
 #[test]
 fn client_asks_and_takes_every_answer_as_by_hand() {
     let request = client::Request::new("ws://server.example/chat?x=1").expect("valid");
@@ -411,18 +437,23 @@ fn client_asks_and_takes_every_answer_as_by_hand() {
     let mut connected = 0;
     for answers in answers() {
         for cut in 0..3 {
-            let (one, other) = (answers.wire(cut), answers.wire(cut));
+            let one = answers.wire(cut);
             let by_hand = ask_by_hand(one.clone(), &request, &config);
-            let adapter = ask(other.clone(), &request, &config);
-            assert_eq!(adapter, by_hand, "{answers:?}");
-            let ((head, key, frames), other_sent) = (sent(&one), sent(&other));
-            assert_eq!((other_sent.0, other_sent.2), (head, frames));
-            assert_ne!(other_sent.1, key, "a fresh key");
-            assert_eq!(other.count(Call::Prepare), 1);
-            connected += usize::from(matches!(adapter, Opened::Connection { .. }));
+            let (head, key, frames) = sent(&one);
+            for &form in FORMS {
+                let other = answers.wire(cut);
+                let adapter = ask(form, other.clone(), &request, &config);
+                assert_eq!(adapter, by_hand, "{form:?}, {answers:?}");
+                let sent = sent(&other);
+                assert_eq!((&sent.0, &sent.2), (&head, &frames), "{form:?}");
+                assert_ne!(sent.1, key, "a fresh key");
+                let prepared = usize::from(form.is_blocking());
+                assert_eq!(other.count(Call::Prepare), prepared);
+                connected += usize::from(matches!(adapter, Opened::Connection { .. }));
+            }
         }
     }
-    assert_eq!(connected, 12);
+    assert_eq!(connected, 12 * FORMS.len());
 }
 
 #[test]
@@ -434,9 +465,11 @@ fn client_sees_a_server_that_goes_away_as_by_hand() {
         for len in 0..len {
             // The answer is cut on its way.
             let cut = |wire: Wire| wire.faults(limit(len));
-            let (one, other) = (cut(answers.wire(1)), cut(answers.wire(1)));
-            let by_hand = ask_by_hand(one, &request, &config);
-            assert_eq!(ask(other, &request, &config), by_hand, "{answers:?}, {len}");
+            let by_hand = ask_by_hand(cut(answers.wire(1)), &request, &config);
+            for &form in FORMS {
+                let adapter = ask(form, cut(answers.wire(1)), &request, &config);
+                assert_eq!(adapter, by_hand, "{form:?}, {answers:?}, {len}");
+            }
         }
     }
 }
@@ -456,9 +489,13 @@ fn handshake_that_takes_no_time_at_all_times_out_as_by_hand() {
     let config = server::Config::new().timeout(now);
     let late = Opened::Failed(Why::TimedOut(TimedOut::Handshake));
     assert_eq!(serve_by_hand(wire(), &config), late);
-    assert_eq!(serve(wire(), &config), late);
+    for &form in FORMS {
+        assert_eq!(serve(form, wire(), &config), late, "{form:?}");
+    }
     let request = client::Request::new("ws://server.example/").expect("valid");
     let config = client::Config::new().timeout(now);
     assert_eq!(ask_by_hand(wire(), &request, &config), late);
-    assert_eq!(ask(wire(), &request, &config), late);
+    for &form in FORMS {
+        assert_eq!(ask(form, wire(), &request, &config), late, "{form:?}");
+    }
 }

@@ -1,4 +1,4 @@
-//! Any script gives the same with the blocking adapter and with the loop of the README written by hand.
+//! Any script gives the same with every adapter and with the loop of the README written by hand.
 
 #[path = "support/both.rs"]
 mod both;

@@ -1,4 +1,4 @@
-//! What the blocking adapter makes of a transport that fails: at the first call, at the second, at the
+//! What the adapters make of a transport that fails: at the first call, at the second, at the
 //! third, and so on to the end of every script. What passes changes nothing; what does not is told once,
 //! and nothing that had arrived is lost. The opening handshake is in `blocking_faults_opening.rs`.
 
@@ -11,7 +11,6 @@ mod support;
 use std::io::ErrorKind;
 
 use ends::{End, FORMS, Form};
-use framewire::blocking::SplitTransport;
 use framewire::{
     CloseCode, Closed, Config, Connection, Error, Event, Keepalive, Message, MessageKind,
     ProtocolError, RecvBuf, Role, Stats,
@@ -115,15 +114,8 @@ impl Script {
     }
 
     /// Runs it to its end, whatever is told on the way.
-    fn run(
-        &self,
-        role: Role,
-        config: Config,
-        (how, form): (How, Form),
-        wire: &Wire,
-        stream: impl SplitTransport,
-    ) -> Run {
-        let mut ws = End::new(form, stream, connection(role, config));
+    fn run(&self, role: Role, config: Config, (how, form): (How, Form), wire: &Wire) -> Run {
+        let mut ws = End::new(form, wire.clone(), connection(role, config));
         let (mut seen, mut errors, mut refused) = (Vec::new(), Vec::new(), Vec::new());
         loop {
             if self.closes == Some(seen.len()) {
@@ -209,7 +201,7 @@ fn everywhere(test: impl Fn(&Script, Role, (How, Form), &dyn Fn() -> Wire, &str)
     for script in scripts() {
         for role in ROLES {
             let hows = [How::Ref, How::Owned].into_iter();
-            for how in hows.flat_map(|how| FORMS.map(|form| (how, form))) {
+            for how in hows.flat_map(|how| FORMS.iter().map(move |&form| (how, form))) {
                 for (shape, shaped) in SHAPES {
                     // Nothing new comes of twenty thousand calls, but time passes.
                     if script.name == "large" && shape == "by the byte" {
@@ -227,20 +219,18 @@ fn everywhere(test: impl Fn(&Script, Role, (How, Form), &dyn Fn() -> Wire, &str)
 /// The transport has been told of the end, once on each handle at most.
 #[track_caller]
 fn assert_end_is_told(form: Form, wire: &Wire, name: &str) {
-    let most = match form {
-        Form::Whole => 1,
-        Form::Split => 2,
-    };
+    let most = if form == Form::Split { 2 } else { 1 };
     assert!((1..=most).contains(&wire.count(Call::EndWriting)), "{name}");
 }
 
+// req: A-09
 #[test]
 fn shape_of_the_transport_changes_nothing() {
     everywhere(|script, role, how, wire, name| {
         let wire = wire();
         let plain = script.wire(role);
-        let expected = script.run(role, Config::new(), how, &plain, plain.clone());
-        let run = script.run(role, Config::new(), how, &wire, wire.clone());
+        let expected = script.run(role, Config::new(), how, &plain);
+        let run = script.run(role, Config::new(), how, &wire);
         run.assert_is(&expected, name);
         let is_lost = script.name == "no Close frame";
         assert_eq!(run.errors, vec![Why::Eof; usize::from(is_lost)], "{name}");
@@ -266,10 +256,11 @@ fn nth(n: usize, fault: Fault) -> impl FnMut(Moment) -> Option<Fault> {
     move |moment| (moment.call.is_io() && moment.io == n).then_some(fault)
 }
 
+// req: A-09
 #[test]
 fn interrupted_call_is_made_again() {
     everywhere(|script, role, how, wire, name| {
-        let run = |wire: Wire| script.run(role, Config::new(), how, &wire, wire.clone());
+        let run = |wire: Wire| script.run(role, Config::new(), how, &wire);
         let expected = run(wire());
         let faults = every_other(ErrorKind::Interrupted);
         run(wire().faults(faults)).assert_is(&expected, name);
@@ -280,9 +271,12 @@ fn interrupted_call_is_made_again() {
 fn limit_of_the_transport_that_passes_is_no_error() {
     for kind in [ErrorKind::WouldBlock, ErrorKind::TimedOut] {
         everywhere(|script, role, how, wire, name| {
+            if !how.1.is_blocking() {
+                return;
+            }
             // A deadline, so that no read is without a limit.
             let config = Config::new().keepalive(Keepalive::default());
-            let run = |wire: Wire| script.run(role, config, how, &wire, wire.clone());
+            let run = |wire: Wire| script.run(role, config, how, &wire);
             let expected = run(wire());
             let mut faults = every_other(kind);
             let faults = move |moment: Moment| {
@@ -294,6 +288,7 @@ fn limit_of_the_transport_that_passes_is_no_error() {
     }
 }
 
+// req: A-09
 #[test]
 fn transport_without_limits_that_would_block_is_called_again_and_nothing_is_lost() {
     type Faults = Box<dyn FnMut(Moment) -> Option<Fault>>;
@@ -303,7 +298,7 @@ fn transport_without_limits_that_would_block_is_called_again_and_nothing_is_lost
                 Call::LimitRead | Call::LimitWrite => Some(Fault::Once(ErrorKind::Unsupported)),
                 _ => faults(moment),
             });
-            let run = script.run(role, Config::new(), how, &wire, wire.clone());
+            let run = script.run(role, Config::new(), how, &wire);
             (run, wire.io_calls())
         };
         let (expected, calls) = run(Box::new(|_| None));
@@ -315,6 +310,9 @@ fn transport_without_limits_that_would_block_is_called_again_and_nothing_is_lost
         for (n, faults) in faults.into_iter().enumerate() {
             let (mut run, _) = run(faults);
             let blocked = Why::Io(ErrorKind::WouldBlock);
+            let told = [&run.errors[..], &run.refused].concat();
+            // A transport that is polled is called again by itself.
+            assert!(how.1.is_blocking() || !told.contains(&blocked), "{name}");
             run.errors.retain(|why| *why != blocked);
             run.refused.retain(|why| *why != blocked);
             run.assert_is(&expected, &format!("{name}, {n}"));
@@ -351,12 +349,12 @@ fn events_of(role: Role, how: How, delivered: &[u8]) -> Vec<Seen> {
 fn fail_everywhere(fault: Fault, test: impl Fn(&Script, (How, Form), &Run, &Wire, &str)) {
     everywhere(|script, role, how, wire, name| {
         let plain = wire();
-        let whole = script.run(role, Config::new(), how, &plain, plain.clone());
+        let whole = script.run(role, Config::new(), how, &plain);
         let calls = plain.io_calls();
         // Of many calls that are alike, some.
         for n in (1..=calls).filter(|n| calls < 100 || n % 7 == 1) {
             let wire = wire().faults(nth(n, fault));
-            let run = script.run(role, Config::new(), how, &wire, wire.clone());
+            let run = script.run(role, Config::new(), how, &wire);
             let name = format!("{name}, call {n}");
             let events = events_of(role, how.0, &wire.state().delivered);
             assert_eq!(run.seen, events, "what arrived is received: {name}");
@@ -396,6 +394,7 @@ fn peer_that_is_gone_is_told_once_at_the_end_unless_it_had_closed() {
     }
 }
 
+// req: A-09
 #[test]
 fn transport_that_takes_nothing_is_one_whose_peer_is_gone() {
     fail_everywhere(Fault::Zero, |_, (how, _), run, _, name| {
@@ -414,7 +413,7 @@ fn transport_that_fails_for_any_other_reason_is_told_and_ends() {
             let told = run.errors.iter().chain(&run.refused);
             let told: Vec<_> = told.filter(|why| matches!(why, Why::Io(_))).collect();
             // A receiver is told as well of what ended the sending of others.
-            let most = 2 + usize::from(form == Form::Split);
+            let most = 2 + usize::from(form.is_split());
             assert!(told.len() <= most, "{name}: {told:?}");
             assert!(how == How::Owned || run.refused.is_empty(), "{name}");
         });
@@ -426,11 +425,11 @@ fn transport_that_fails_once_is_called_again_and_nothing_is_lost() {
     for kind in OTHERS {
         everywhere(|script, role, how, wire, name| {
             let plain = wire();
-            let expected = script.run(role, Config::new(), how, &plain, plain.clone());
+            let expected = script.run(role, Config::new(), how, &plain);
             let calls = plain.io_calls();
             for n in (1..=calls).filter(|n| calls < 100 || n % 7 == 1) {
                 let wire = wire().faults(nth(n, Fault::Once(kind)));
-                let mut run = script.run(role, Config::new(), how, &wire, wire.clone());
+                let mut run = script.run(role, Config::new(), how, &wire);
                 run.errors.retain(|why| *why != Why::Io(kind));
                 run.refused.retain(|why| *why != Why::Io(kind));
                 run.assert_is(&expected, &format!("{name}, call {n}"));
