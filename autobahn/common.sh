@@ -8,6 +8,8 @@ root=$(dirname "$here")
 wstest=$(realpath -m "${WSTEST:-$root/target/wstest}")/bin/wstest
 time_limit=${TIME_LIMIT:-1200}
 name=framewire
+example=autobahn_$direction
+features=()
 selection=()
 command=()
 started=()
@@ -36,6 +38,11 @@ while (($#)); do
             shift 2
             ;;
         --quick) selection+=(--quick) && shift ;;
+        --tokio)
+            name=tokio features=(--features tokio)
+            if [[ $direction == server ]]; then example=echo_tokio; else example=autobahn_client_tokio; fi
+            shift
+            ;;
         --) shift && command=("$@") && break ;;
         *) fail "read the argument $1" ;;
     esac
@@ -45,8 +52,8 @@ done
 [[ -x $wstest ]] || fail "find $wstest: run autobahn/install first"
 
 if ((${#command[@]} == 0)); then
-    (cd "$root" && cargo build --release --example "autobahn_$direction")
-    command=("${CARGO_TARGET_DIR:-$root/target}/release/examples/autobahn_$direction" --deflate)
+    (cd "$root" && cargo build --release "${features[@]}" --example "$example")
+    command=("${CARGO_TARGET_DIR:-$root/target}/release/examples/$example" --deflate)
     if [[ $direction == server ]]; then command+=(--listen 127.0.0.1:0); fi
 fi
 
