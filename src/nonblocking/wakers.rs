@@ -32,7 +32,7 @@ impl Waiting {
     /// Wakes the senders: nothing is left to be written.
     pub(super) fn wake_senders(&self) {
         let senders = mem::take(&mut self.tasks().senders);
-        senders.into_iter().for_each(|(_, waker)| waker.wake());
+        wake_in_turn(senders);
     }
 
     /// Wakes the receiver, to have it look at the clock.
@@ -54,14 +54,18 @@ impl Wake for Waiting {
 
     fn wake_by_ref(self: &Arc<Self>) {
         let mut tasks = self.tasks();
-        let (receiver, mut senders) = (tasks.receiver.take(), mem::take(&mut tasks.senders));
+        let (receiver, senders) = (tasks.receiver.take(), mem::take(&mut tasks.senders));
         // A task may run at once.
         drop(tasks);
-        // Who has waited longest comes first.
-        senders.sort_unstable_by_key(|(number, _)| *number);
         receiver.into_iter().for_each(Waker::wake);
-        senders.into_iter().for_each(|(_, waker)| waker.wake());
+        wake_in_turn(senders);
     }
+}
+
+/// Who has waited longest comes first.
+fn wake_in_turn(mut senders: Vec<(usize, Waker)>) {
+    senders.sort_unstable_by_key(|(number, _)| *number);
+    senders.into_iter().for_each(|(_, waker)| waker.wake());
 }
 
 /// A sender that may wait. It does not when this is dropped.
