@@ -286,13 +286,7 @@ impl<S: Transport<R>, R: Runtime> Pending<S, R, server::Request> {
     ///
     /// [`Error::Io`] and [`Error::TimedOut`].
     pub async fn respond(self, response: Response) -> Result<(), Error> {
-        let Waiting {
-            request,
-            io,
-            rx,
-            write_timeout,
-        } = *self.waiting;
-        answer(io, rx, request.respond(response), write_timeout).await
+        self.answer(|request| request.respond(response)).await
     }
 }
 
@@ -303,13 +297,19 @@ impl<S: Transport<R>, R: Runtime> Pending<S, R, PlainRequest> {
     ///
     /// [`Error::Io`] and [`Error::TimedOut`].
     pub async fn respond(self, response: Response) -> Result<(), Error> {
+        self.answer(|request| request.respond(response)).await
+    }
+}
+
+impl<S: Transport<R>, R: Runtime, Q> Pending<S, R, Q> {
+    fn answer(self, respond: impl FnOnce(Q) -> SendBuf) -> impl Future<Output = Result<(), Error>> {
         let Waiting {
             request,
             io,
             rx,
             write_timeout,
         } = *self.waiting;
-        answer(io, rx, request.respond(response), write_timeout).await
+        answer(io, rx, respond(request), write_timeout)
     }
 }
 

@@ -385,6 +385,7 @@ impl<S: Transport<R>, R: Runtime> Link<S, R> {
         }
         due.inspect_err(|timed_out| {
             let lost = Lost::TimedOut(*timed_out);
+            // Whatever was before, it is over now.
             self.io.set_loss(lost).lost = lost;
             self.io.end_writing(cx);
             cx.waker().wake_by_ref();
