@@ -59,6 +59,7 @@ mod config;
 mod error;
 #[cfg(feature = "http")]
 mod http;
+mod redirect;
 mod request;
 mod response;
 mod uri;
@@ -71,6 +72,7 @@ pub use config::Config;
 pub use error::HandshakeError;
 #[cfg(feature = "http")]
 pub use http::HttpHandshake;
+pub use redirect::InvalidRedirect;
 pub use request::{InvalidRequest, Request};
 pub use response::Response;
 pub use uri::{InvalidUri, Uri};

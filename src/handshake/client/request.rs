@@ -36,11 +36,11 @@ use crate::handshake::{
 /// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct Request {
-    uri: Uri,
-    host: Option<Box<str>>,
+    pub(super) uri: Uri,
+    pub(super) host: Option<Box<str>>,
     /// A list of tokens, as it is sent.
     subprotocols: String,
-    cookies: String,
+    pub(super) cookies: String,
     /// Whole lines.
     headers: Vec<u8>,
 }
@@ -251,11 +251,22 @@ impl Request {
     }
 
     fn has_header(&self, name: &str) -> bool {
-        self.headers.split(|&byte| byte == b'\n').any(|line| {
-            let field = line.split(|&byte| byte == b':').next();
-            field.is_some_and(|field| field.eq_ignore_ascii_case(name.as_bytes()))
-        })
+        let mut lines = self.headers.split_inclusive(|&byte| byte == b'\n');
+        lines.any(|line| is_field(line, name))
     }
+
+    /// Takes every field of this name out of what [`header`](Self::header) has added.
+    pub(super) fn remove_headers(&mut self, name: &str) {
+        let lines = self.headers.split_inclusive(|&byte| byte == b'\n');
+        let others = lines.filter(|line| !is_field(line, name));
+        self.headers = others.flatten().copied().collect();
+    }
+}
+
+/// Whether a line is a field of this name, in any letter case.
+fn is_field(line: &[u8], name: &str) -> bool {
+    let field = line.split(|&byte| byte == b':').next();
+    field.is_some_and(|field| field.eq_ignore_ascii_case(name.as_bytes()))
 }
 
 impl From<Uri> for Request {

@@ -31,8 +31,9 @@ impl Response {
     }
 
     /// The status: 101 for a connection, anything but 1xx for a refusal. With 401 and 407, look at
-    /// [`header`](Self::header) `WWW-Authenticate` or `Proxy-Authenticate`; with 3xx at `Location`.
-    /// Nothing is followed or answered automatically.
+    /// [`header`](Self::header) `WWW-Authenticate` or `Proxy-Authenticate`; with 3xx at
+    /// [`Request::redirected`](super::Request::redirected). Nothing is followed or answered
+    /// automatically.
     #[must_use]
     pub fn status(&self) -> u16 {
         self.status
