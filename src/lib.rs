@@ -115,6 +115,7 @@
 //! | `futures` | no | the same for the I/O traits of `futures` |
 //! | `nonblocking` | no | what these two are made of, for other runtimes |
 //! | `http` | no | conversions from and to the types of the crate `http`, for hyper, axum and their like; needs `std` |
+//! | `idna` | no | host names that are not ASCII in [URIs](client::Uri), by the crate `idna` |
 //! | `tracing` | no | a span for each connection of these adapters, and events for what happens once in its life |
 //!
 //! # Design

@@ -59,6 +59,7 @@ mod config;
 mod error;
 #[cfg(feature = "http")]
 mod http;
+mod idn;
 mod redirect;
 mod request;
 mod response;

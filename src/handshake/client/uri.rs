@@ -1,6 +1,7 @@
 //! WebSocket URIs (RFC 6455 section 3, RFC 3986): where to connect, and what to ask for there.
 
 use alloc::{
+    borrow::Cow,
     boxed::Box,
     format,
     string::{String, ToString as _},
@@ -10,6 +11,7 @@ use core::{fmt, str::FromStr};
 
 use thiserror::Error;
 
+use super::idn;
 use crate::handshake::authority::{is_host, parse_port, split};
 
 /// A WebSocket URI: `ws://host:port/path?query`, or `wss` for TLS ([RFC 6455 section 3][rfc]).
@@ -20,8 +22,19 @@ use crate::handshake::authority::{is_host, parse_port, split};
 ///
 /// Whatever is not clear is refused: other schemes, user information (but see
 /// [`Request::with_userinfo`](super::Request::with_userinfo)), a fragment, spaces and control
-/// characters anywhere, port 0, IPv6 zones, and hosts that are not ASCII: write those in their
-/// `xn--` form.
+/// characters anywhere, port 0 and IPv6 zones.
+///
+/// # Hosts that are not ASCII
+///
+/// They are refused, unless the feature `idna` is there. With it, `bücher.example` becomes
+/// `xn--bcher-kva.example`, as in browsers (RFC 6455 section 11.1.1; Unicode Technical Standard 46,
+/// non-transitional): that is the [`host`](Self::host) to connect to, to check a certificate for and
+/// to name in the Host header. Other characters may become plain ASCII: where it matters which host
+/// it is, ask that method, and not the text. Refused is what would become an IP address, or anything
+/// but letters, digits, hyphens, dots and underscores, or is too long for a name.
+///
+/// A host in ASCII is the same with and without the feature, and taken as it is. So is one with a
+/// label that begins with `xn--`, whether or not a name is encoded like that: it is never decoded.
 ///
 /// # Examples
 ///
@@ -123,11 +136,13 @@ impl Uri {
             None => (None, authority),
         };
         let (host, port) = split(authority).ok_or(E::Host)?;
-        if !host.is_ascii() {
-            return Err(E::NonAsciiHost);
-        }
+        let host = if host.is_ascii() {
+            Cow::Borrowed(host)
+        } else {
+            Cow::Owned(idn::to_ascii(host)?)
+        };
         // No resolver would know what to do with an encoded name.
-        if !is_host(host) || host.contains('%') {
+        if !is_host(&host) || host.contains('%') {
             return Err(E::Host);
         }
         let port = match port {
@@ -250,11 +265,15 @@ pub enum InvalidUri {
     /// [`Request::with_userinfo`](super::Request::with_userinfo), which needs them to be valid.
     #[error("the URI has user information in it")]
     Userinfo,
-    /// The host is empty, or neither a name nor an IP address.
+    /// The host is empty, or neither a name nor an IP address. With the feature `idna`, also one that
+    /// is not ASCII and has no `xn--` form.
     #[error("the URI has no valid host")]
     Host,
-    /// The host is not ASCII: write it in its `xn--` form (RFC 5891).
-    #[error("the host of the URI is not ASCII: write it in its xn-- form")]
+    /// The host is not ASCII: write it in its `xn--` form (RFC 5891), or enable the feature `idna`,
+    /// with which this does not occur.
+    #[error(
+        "the host of the URI is not ASCII: write it in its xn-- form, or enable the feature idna"
+    )]
     NonAsciiHost,
     /// The port is not a number from 1 to 65535.
     #[error("the port of the URI is not a number from 1 to 65535")]
