@@ -28,7 +28,7 @@ impl<'a> Authority<'a> {
 
 /// Separates the host from the port behind its colon. `None`: a bracket that is not closed, or
 /// something else than a port behind it.
-pub(super) fn split(authority: &str) -> Option<(&str, Option<&str>)> {
+pub(crate) fn split(authority: &str) -> Option<(&str, Option<&str>)> {
     let end = if authority.starts_with('[') {
         authority.find(']')? + 1
     } else {
@@ -42,7 +42,7 @@ pub(super) fn split(authority: &str) -> Option<(&str, Option<&str>)> {
 }
 
 /// Whether it is a name, an IPv4 address, or an IPv6 address in brackets, without a zone.
-pub(super) fn is_host(host: &str) -> bool {
+pub(crate) fn is_host(host: &str) -> bool {
     match host.strip_prefix('[') {
         Some(address) => address
             .strip_suffix(']')
@@ -52,7 +52,7 @@ pub(super) fn is_host(host: &str) -> bool {
 }
 
 /// Digits, and nothing else: `u16::from_str` would take a sign.
-pub(super) fn parse_port(digits: &str) -> Option<u16> {
+pub(crate) fn parse_port(digits: &str) -> Option<u16> {
     let are_digits = digits.bytes().all(|byte| byte.is_ascii_digit());
     digits.parse().ok().filter(|_| are_digits)
 }

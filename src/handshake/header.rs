@@ -1,7 +1,7 @@
 //! Header values: tokens, lists, the key and the answer to it (RFC 6455 sections 4 and 11.3,
 //! RFC 9110 section 5.6). Pure functions on bytes, whoever has taken the head of the message apart.
 
-use alloc::vec::Vec;
+use alloc::{format, string::String, vec::Vec};
 use core::str;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -51,6 +51,16 @@ impl<'a> Key<'a> {
             .expect("20 bytes are 28 characters of base64");
         accept
     }
+}
+
+/// The value that sends a user and a password (RFC 7617 section 2). `None`: the user has a colon or one
+/// of the two a control character in it.
+pub(crate) fn basic(user: &str, password: &str) -> Option<String> {
+    if user.contains(':') || [user, password].concat().contains(char::is_control) {
+        return None;
+    }
+    let credentials = STANDARD.encode(format!("{user}:{password}"));
+    Some(format!("Basic {credentials}"))
 }
 
 /// What is wrong with the Sec-WebSocket-Protocol of a request.

@@ -9,11 +9,11 @@
 // Offsets come from the peer here.
 #![cfg_attr(not(test), warn(clippy::indexing_slicing))]
 
-mod authority;
+pub(crate) mod authority;
 pub mod client;
 pub(crate) mod extension;
 mod head;
-mod header;
+pub(crate) mod header;
 #[cfg(feature = "http")]
 pub mod http;
 mod http1;

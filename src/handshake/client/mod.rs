@@ -60,6 +60,7 @@ mod error;
 #[cfg(feature = "http")]
 mod http;
 mod idn;
+mod reader;
 mod redirect;
 mod request;
 mod response;
@@ -78,18 +79,12 @@ pub use request::{InvalidRequest, Request};
 pub use response::Response;
 pub use uri::{InvalidUri, Uri};
 
+use super::header::{Key, encode_key};
 pub use super::{Aborted, head::Headers, header::InvalidHeader};
-use super::{
-    header::{Key, encode_key},
-    http1::StatusLine,
-    reader::HeadReader,
-};
 use crate::{Connection, RecvBuf, Role, SendBuf, TimedOut, deflate::negotiate, rng::Rng};
 use body::Body;
 use check::{Asked, check};
-
-/// The most interim responses before the final one.
-const MOST_INTERIM: u32 = 8;
+pub(crate) use reader::ResponseReader;
 
 /// An opening handshake in progress.
 ///
@@ -103,8 +98,7 @@ pub struct Handshake {
     /// Goes over to the connection, which continues its sequence.
     rng: Option<Rng>,
     tx: SendBuf,
-    reader: HeadReader,
-    interim: u32,
+    reader: ResponseReader,
     phase: Phase,
     /// When [`Self::handle_timeout`] was called first.
     started: Option<Duration>,
@@ -172,8 +166,7 @@ impl Handshake {
             accept: Key::from(&key).accept(),
             rng: Some(rng),
             tx,
-            reader: HeadReader::new(),
-            interim: 0,
+            reader: ResponseReader::new(config),
             phase: Phase::Head,
             started: None,
         }
@@ -220,9 +213,9 @@ impl Handshake {
         loop {
             match &mut self.phase {
                 Phase::Head => {
-                    let outcome = match self.read_head(rx) {
-                        Ok(false) => return None,
-                        Ok(true) => self.take_head(rx),
+                    let outcome = match self.reader.receive(rx) {
+                        Ok(None) => return None,
+                        Ok(Some(status)) => self.take_head(status, rx),
                         Err(error) => Err(error),
                     };
                     match outcome {
@@ -257,58 +250,28 @@ impl Handshake {
         }
     }
 
-    /// Tells whether the head is complete. A server that does not speak HTTP is found by its first bytes: it
-    /// may never send a line break.
-    fn read_head(&mut self, rx: &mut RecvBuf) -> Result<bool, HandshakeError> {
-        let mut begin = rx.undecoded().iter().zip(b"HTTP/");
-        if begin.any(|(byte, expected)| byte != expected) {
-            return Err(HandshakeError::InvalidStatusLine);
+    /// Takes a complete head out of the buffer. `None`: its body follows.
+    fn take_head(
+        &mut self,
+        status: u16,
+        rx: &mut RecvBuf,
+    ) -> Result<Option<Outcome>, HandshakeError> {
+        if status != 101 {
+            // Whatever is left of the request, nobody reads it.
+            self.tx.clear();
+            let response = self.reader.take(rx);
+            let body = Body::new(status, response.headers(), self.config.max_body_size);
+            self.phase = Phase::Body(response, body);
+            return Ok(None);
         }
-        Ok(self.reader.read(rx, &self.config.limits)?)
-    }
-
-    /// Takes a complete head out of the buffer. `None`: another head or a body follows.
-    fn take_head(&mut self, rx: &mut RecvBuf) -> Result<Option<Outcome>, HandshakeError> {
-        use HandshakeError as E;
-
-        let head = self.reader.head(rx);
-        let line_len = head.iter().position(|&byte| byte == b'\r');
-        let (line, lines) = head.split_at(line_len.unwrap_or_default());
-        let lines = lines.strip_prefix(b"\r\n").unwrap_or_default();
-        let StatusLine { version, status } = StatusLine::parse(line).ok_or(E::InvalidStatusLine)?;
-        let headers = Headers::parse(lines, self.reader.headers()).ok_or(E::InvalidHeaderLine)?;
-        let outcome = match status {
-            101 => {
-                if version != (1, 1) {
-                    return Err(E::UnsupportedHttpVersion);
-                }
-                let asked = Asked::new(&self.accept, &self.subprotocols, &self.config);
-                let (subprotocol, deflate) = check(headers, asked)?;
-                let tx = mem::replace(&mut self.tx, SendBuf::new());
-                let rng = self.rng.take();
-                let config = self.config.connection;
-                let connection =
-                    Connection::opened(Role::Client, config, rng, tx, subprotocol, deflate);
-                self.phase = Phase::Connected;
-                Some(Outcome::Connected(connection, Response::new(status, lines)))
-            }
-            100..=199 => {
-                self.interim += 1;
-                if self.interim > MOST_INTERIM {
-                    return Err(E::TooManyInterimResponses);
-                }
-                None
-            }
-            _ => {
-                // Whatever is left of the request, nobody reads it.
-                self.tx.clear();
-                let body = Body::new(status, headers, self.config.max_body_size);
-                self.phase = Phase::Body(Response::new(status, lines), body);
-                None
-            }
-        };
-        self.reader.take(rx);
-        Ok(outcome)
+        let asked = Asked::new(&self.accept, &self.subprotocols, &self.config);
+        let (subprotocol, deflate) = check(self.reader.headers(rx), asked)?;
+        let tx = mem::replace(&mut self.tx, SendBuf::new());
+        let rng = self.rng.take();
+        let config = self.config.connection;
+        let connection = Connection::opened(Role::Client, config, rng, tx, subprotocol, deflate);
+        self.phase = Phase::Connected;
+        Ok(Some(Outcome::Connected(connection, self.reader.take(rx))))
     }
 
     /// Ends the handshake without a connection: nothing is sent or received any more.

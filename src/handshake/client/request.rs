@@ -3,16 +3,12 @@
 use alloc::{boxed::Box, format, string::String, vec::Vec};
 use core::fmt;
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
 use thiserror::Error;
 
-use super::{
-    InvalidHeader, InvalidUri, Uri,
-    uri::{is_userinfo, percent_decode},
-};
+use super::{InvalidHeader, InvalidUri, Uri, uri::parse_userinfo};
 use crate::handshake::{
     authority::Authority,
-    header::{elements, push_field, token},
+    header::{basic, elements, push_field, token},
 };
 
 /// What to ask a server for: its URI, and headers.
@@ -72,15 +68,8 @@ impl Request {
         let Some(userinfo) = userinfo.filter(|userinfo| !userinfo.is_empty()) else {
             return Ok(request);
         };
-        if !is_userinfo(userinfo) {
-            return Err(InvalidUri::Userinfo.into());
-        }
-        let (user, password) = userinfo.split_once(':').unwrap_or((userinfo, ""));
-        let decode = |text| {
-            let bytes = percent_decode(text).and_then(|bytes| String::from_utf8(bytes).ok());
-            bytes.ok_or(InvalidUri::Userinfo)
-        };
-        request.basic(&decode(user)?, &decode(password)?)
+        let (user, password) = parse_userinfo(userinfo).ok_or(InvalidUri::Userinfo)?;
+        request.basic(&user, &password)
     }
 
     /// Offers a subprotocol, behind those that were offered before: the first one is preferred
@@ -181,11 +170,8 @@ impl Request {
     /// [`InvalidRequest::Header`] if the user has a colon or one of the two a control character in it,
     /// or if there is an Authorization already.
     pub fn basic(self, user: &str, password: &str) -> Result<Self, InvalidRequest> {
-        if user.contains(':') || format!("{user}{password}").contains(char::is_control) {
-            return Err(InvalidHeader::Value.into());
-        }
-        let credentials = STANDARD.encode(format!("{user}:{password}"));
-        self.header("Authorization", format!("Basic {credentials}"))
+        let credentials = basic(user, password).ok_or(InvalidHeader::Value)?;
+        self.header("Authorization", credentials)
     }
 
     /// Replaces the value of the Host header, for a server that is reached by another name than its

@@ -188,15 +188,26 @@ fn encode(resource: &str) -> String {
 /// Whether `text` is `userinfo = *( unreserved / pct-encoded / sub-delims / ":" )` (RFC 3986
 /// section 3.2.1), but for what is not ASCII. With anything else in it, other parsers may find the
 /// host in another place.
-pub(super) fn is_userinfo(text: &str) -> bool {
+fn is_userinfo(text: &str) -> bool {
     let is_allowed = |byte: u8| {
         byte.is_ascii_alphanumeric() || !byte.is_ascii() || b"-._~!$&'()*+,;=:%".contains(&byte)
     };
     text.bytes().all(is_allowed)
 }
 
+/// User and password of `user:password`, decoded; without a colon, the password is empty. `None`: it is
+/// not to be understood in this way.
+pub(crate) fn parse_userinfo(text: &str) -> Option<(String, String)> {
+    if !is_userinfo(text) {
+        return None;
+    }
+    let (user, password) = text.split_once(':').unwrap_or((text, ""));
+    let decode = |text| String::from_utf8(percent_decode(text)?).ok();
+    Some((decode(user)?, decode(password)?))
+}
+
 /// Decodes `%` and two hexadecimal digits, wherever they are.
-pub(super) fn percent_decode(text: &str) -> Option<Vec<u8>> {
+fn percent_decode(text: &str) -> Option<Vec<u8>> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     loop {
