@@ -168,6 +168,8 @@ pub mod blocking;
 mod buffer;
 mod close;
 mod config;
+#[cfg(feature = "std")]
+pub mod connect;
 mod connection;
 #[cfg(feature = "deflate")]
 mod deflate;

@@ -85,6 +85,8 @@ use crate::{Connection, RecvBuf, Role, SendBuf, TimedOut, deflate::negotiate, rn
 use body::Body;
 use check::{Asked, check};
 pub(crate) use reader::ResponseReader;
+#[cfg(feature = "std")]
+pub(crate) use uri::parse_userinfo;
 
 /// An opening handshake in progress.
 ///
