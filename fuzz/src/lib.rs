@@ -19,6 +19,7 @@ mod deflate;
 mod drive;
 mod headers;
 mod input;
+mod proxy;
 mod reference;
 mod request;
 mod response;
@@ -60,6 +61,12 @@ pub fn response(data: &[u8]) {
 /// sides.
 pub fn headers(data: &[u8]) {
     headers::run(data);
+}
+
+/// Bytes of a proxy, by HTTP and by SOCKS5, in four cuts: what comes of them is what a second reading of the
+/// rules says.
+pub fn proxy(data: &[u8]) {
+    proxy::run(data);
 }
 
 /// An application that asks for anything: what it may ask for arrives at our server as it was meant.

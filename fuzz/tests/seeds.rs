@@ -47,6 +47,11 @@ fn headers() {
 }
 
 #[test]
+fn proxy() {
+    run_all("proxy", framewire_fuzz::proxy);
+}
+
+#[test]
 fn uri() {
     run_all("uri", framewire_fuzz::uri);
 }
