@@ -1,6 +1,6 @@
 //! The examples as their users meet them: programs with arguments, pipes and sockets. `client` against
 //! all echo servers, our own adapter and peers that misbehave; all echo servers against one table;
-//! `broadcast` and `autobahn_client` against our own adapter. Here is what they share.
+//! `broadcast`, `chat` and `autobahn_client` against our own adapter. Here is what they share.
 #![expect(
     clippy::disallowed_types,
     clippy::disallowed_methods,
@@ -11,6 +11,9 @@
 mod autobahn_client;
 #[path = "examples/broadcast.rs"]
 mod broadcast;
+#[cfg(feature = "tokio")]
+#[path = "examples/chat.rs"]
+mod chat;
 #[path = "examples/client.rs"]
 mod client;
 #[path = "examples/client_faults.rs"]

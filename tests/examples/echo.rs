@@ -197,7 +197,12 @@ fn servers_tell_what_is_wrong_with_their_arguments() {
         &["127.0.0.1:0"],
         &["--listen", "127.0.0.1:0", "--port", "0"],
     ];
-    for name in ECHOES.iter().chain(&["broadcast"]) {
+    let others = [
+        "broadcast",
+        #[cfg(feature = "tokio")]
+        "chat",
+    ];
+    for name in ECHOES.iter().chain(&others) {
         at_once(&cases, |args| {
             let ended = Program::start(name, args).finish();
             let stderr = String::from_utf8_lossy(&ended.stderr);

@@ -31,6 +31,8 @@ const PROGRAMS: &[&str] = &[
     #[cfg(all(feature = "http", feature = "tokio"))]
     "axum_upgrade",
     #[cfg(feature = "tokio")]
+    "chat",
+    #[cfg(feature = "tokio")]
     "echo_tokio",
     #[cfg(all(feature = "http", feature = "tokio"))]
     "hyper_upgrade",
@@ -328,7 +330,12 @@ fn are_fresh(examples: &Path) -> bool {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let library = newest(&root.join("src"));
     PROGRAMS.iter().all(|name| {
-        let source = modified(&root.join("examples").join(name).with_extension("rs"));
+        let source = root.join("examples").join(name);
+        let source = if source.is_dir() {
+            newest(&source)
+        } else {
+            modified(&source.with_extension("rs"))
+        };
         let built = modified(&executable(examples, name));
         built.is_some() && built >= library.max(source)
     })
