@@ -1,7 +1,8 @@
 //! A WebSocket client for the command line.
 //!
 //! ```text
-//! cargo run --example client -- URI [--protocol NAME]... [--header 'NAME: VALUE']... [--origin ORIGIN] [--binary] [--deflate]
+//! cargo run --features rustls --example client -- URI [--protocol NAME]... [--header 'NAME: VALUE']...
+//!     [--origin ORIGIN] [--binary] [--deflate] [--ca FILE] [--proxy URI | --proxy environment]
 //! ```
 //!
 //! Every line of stdin goes out as one text message; every message that comes is printed at once. At
@@ -13,8 +14,11 @@
 //! With `--binary`, a line `b64:...` is sent as a binary message, decoded, and binary messages are
 //! printed that way; without, they are printed as they are. With `--deflate`, messages are compressed if
 //! the server can do that.
+//!
+//! `wss` needs the feature `rustls`. Whom the platform trusts is trusted, or, where FILE is given, who has a certificate
+//! that one of those in FILE has signed (PEM), and nobody else. A proxy speaks HTTP or SOCKS5, `http://user:password@host:port` for instance; which one, the
+//! variables `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY` tell where that is asked for.
 #![expect(
-    clippy::disallowed_types,
     clippy::disallowed_methods,
     reason = "one thread waits for the server, another one for stdin"
 )]
@@ -24,7 +28,6 @@ use std::{
     error::Error,
     ffi::OsString,
     io::{self, IsTerminal as _, Write as _},
-    net::TcpStream,
     process::ExitCode,
     sync::mpsc::{Receiver as Events, Sender as Tells, channel},
     thread,
@@ -34,12 +37,14 @@ use std::{
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use framewire::{
     CloseCode, Closed, ClosedBy, Deflate, Event, Keepalive,
-    blocking::{Receiver, Sender, connect_with},
+    blocking::{MaybeTlsStream, Receiver, Sender, connect_via},
     client::{Config, Request},
+    connect::{Connector, Proxies, Proxy},
 };
 
 const USAGE: &str = "usage: client URI [--protocol NAME]... [--header 'NAME: VALUE']... \
-                     [--origin ORIGIN] [--binary] [--deflate]";
+                     [--origin ORIGIN] [--binary] [--deflate] [--ca FILE] \
+                     [--proxy URI | --proxy environment]";
 
 /// Nobody wants to wait longer at a prompt.
 const PATIENCE: Duration = Duration::from_secs(8);
@@ -70,7 +75,8 @@ fn run() -> Outcome<()> {
         connection = connection.deflate(Deflate::new());
     }
     let config = Config::new().timeout(PATIENCE).connection(connection);
-    let connected = connect_with(&options.request, &config);
+    let connector = options.connector.config(config);
+    let connected = connect_via(&options.request, &connector);
     let (ws, _) = connected.map_err(|error| format!("{}: {}", options.uri, explain(&error)))?;
     let (receiver, sender) = ws.split()?;
 
@@ -123,7 +129,7 @@ enum News {
 
 /// Waits for the end, but not longer than [`PATIENCE`] for a sign of life of the server when the
 /// connection is closing. Tells how stdin ended, if it did.
-fn wait(events: &Events<News>, sender: &Sender<TcpStream>) -> Outcome<Outcome<()>> {
+fn wait(events: &Events<News>, sender: &Sender<MaybeTlsStream>) -> Outcome<Outcome<()>> {
     let (mut stdin, mut closing) = (Ok(()), false);
     loop {
         let patience = if closing { PATIENCE } else { Duration::MAX };
@@ -148,7 +154,7 @@ fn accept(closed: Closed, codes: &[CloseCode]) -> Outcome<()> {
 }
 
 /// The thread of stdin.
-fn send_lines(sender: &Sender<TcpStream>, binary: bool) -> Outcome<()> {
+fn send_lines(sender: &Sender<MaybeTlsStream>, binary: bool) -> Outcome<()> {
     for line in io::stdin().lines() {
         let line = line.map_err(|error| format!("stdin: {error}"))?;
         let sent = match line.strip_prefix("b64:").filter(|_| binary) {
@@ -168,7 +174,7 @@ fn send_lines(sender: &Sender<TcpStream>, binary: bool) -> Outcome<()> {
 
 /// Prints what comes, until the connection has ended.
 fn print_messages(
-    mut receiver: Receiver<TcpStream>,
+    mut receiver: Receiver<MaybeTlsStream>,
     binary: bool,
     news: &Tells<News>,
 ) -> Outcome<()> {
@@ -234,6 +240,7 @@ fn explain(error: &framewire::Error) -> String {
 struct Options {
     uri: String,
     request: Request,
+    connector: Connector,
     binary: bool,
     deflate: bool,
 }
@@ -243,6 +250,7 @@ impl Options {
         let mut uri = None;
         let mut protocols = Vec::new();
         let mut headers = Vec::new();
+        let mut connector = Connector::new();
         let (mut binary, mut deflate) = (false, false);
         while let Some(arg) = args.next() {
             let mut value = || args.next().ok_or_else(|| format!("{arg} needs a value"));
@@ -250,6 +258,13 @@ impl Options {
                 "--protocol" => protocols.push(value()?),
                 "--header" => headers.push(value()?),
                 "--origin" => headers.push(format!("Origin: {}", value()?)),
+                "--ca" => connector = trust(connector, &value()?)?,
+                "--proxy" => {
+                    connector = match &*value()? {
+                        "environment" => connector.proxies(Proxies::from_env()?),
+                        uri => connector.proxies(Proxy::new(uri)?),
+                    }
+                }
                 "--binary" => binary = true,
                 "--deflate" => deflate = true,
                 _ if arg.starts_with('-') || uri.is_some() => return Err(USAGE.into()),
@@ -270,8 +285,22 @@ impl Options {
         Ok(Self {
             uri,
             request,
+            connector,
             binary,
             deflate,
         })
     }
+}
+
+/// Trusts the certificates in a file.
+#[cfg(feature = "rustls")]
+fn trust(connector: Connector, file: &str) -> Outcome<Connector> {
+    let roots = std::fs::read(file).map_err(|error| format!("{file}: {error}"))?;
+    let tls = framewire::tls::client(&roots).map_err(|error| format!("{file}: {error}"))?;
+    Ok(connector.tls(tls))
+}
+
+#[cfg(not(feature = "rustls"))]
+fn trust(_: Connector, _: &str) -> Outcome<Connector> {
+    Err("--ca needs the feature rustls".into())
 }

@@ -1,7 +1,8 @@
 //! An echo server on tokio, one task per connection.
 //!
 //! ```text
-//! cargo run --features tokio --example echo_tokio -- [--listen ADDR] [--protocol NAME] [--deflate]
+//! cargo run --features tokio,rustls --example echo_tokio -- [--listen ADDR] [--protocol NAME] [--deflate]
+//!     [--tls-listen ADDR --cert FILE --key FILE]
 //! ```
 //!
 //! Every message comes back as it was sent, on any path. A browser that opens the address gets a
@@ -9,16 +10,30 @@
 //! free one, and the first line that is printed tells which. With NAME, that subprotocol is chosen
 //! where a client offers it. With `--deflate`, messages are compressed where a client offers that.
 //!
+//! With the feature `rustls` it listens with TLS as well where that is asked for, with the certificates and the
+//! private key in two files (PEM); a line tells which address that is.
+//!
 //! `echo` is the same with threads, `echo_by_hand` without an adapter.
 
-use std::{env, error::Error, sync::Arc, time::Duration};
+use std::{convert::Infallible, env, error::Error, sync::Arc, time::Duration};
 
 use framewire::{
     Deflate, Event,
     server::{Config, OriginPolicy, Response},
     tokio::{Incoming, incoming},
 };
-use tokio::net::{TcpListener, TcpStream};
+#[cfg(feature = "rustls")]
+use framewire::{
+    tls::{self, rustls::ServerConfig},
+    tokio::TlsStream,
+};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::{TcpListener, TcpStream},
+};
+
+const USAGE: &str = "usage: echo_tokio [--listen ADDR] [--protocol NAME] [--deflate] \
+                     [--tls-listen ADDR --cert FILE --key FILE]";
 
 type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
 
@@ -28,17 +43,43 @@ async fn main() -> Outcome<()> {
     let listener = TcpListener::bind(&options.listen).await?;
     let address = listener.local_addr()?;
     println!("listening on {address}");
+    #[cfg(feature = "rustls")]
+    if let Some(tls) = &options.tls {
+        let listener = TcpListener::bind(&tls.listen).await?;
+        println!("listening on {} with TLS", listener.local_addr()?);
+        let (config, options) = (Arc::clone(&tls.config), Arc::clone(&options));
+        tokio::spawn(async move {
+            let encrypt = |stream| TlsStream::server(stream, Arc::clone(&config));
+            accept(listener, &options, encrypt).await;
+        });
+    }
     println!("open http://{address}/ in a browser, or connect to ws://{address}/ with any client");
+    accept(listener, &options, Ok::<_, Infallible>).await;
+    Ok(())
+}
+
+/// Takes in whoever comes, for ever. `wrap` makes a transport of the socket.
+async fn accept<S, E>(
+    listener: TcpListener,
+    options: &Arc<Options>,
+    wrap: impl Fn(TcpStream) -> Result<S, E>,
+) where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    E: Error,
+{
     loop {
         match listener.accept().await {
-            Ok((stream, peer)) => {
-                let options = Arc::clone(&options);
-                tokio::spawn(async move {
-                    if let Err(error) = serve(stream, &options).await {
-                        eprintln!("{peer}: {error}");
-                    }
-                });
-            }
+            Ok((stream, peer)) => match wrap(stream) {
+                Ok(stream) => {
+                    let options = Arc::clone(options);
+                    tokio::spawn(async move {
+                        if let Err(error) = serve(stream, &options).await {
+                            eprintln!("{peer}: {error}");
+                        }
+                    });
+                }
+                Err(error) => eprintln!("{peer}: {error}"),
+            },
             Err(error) => {
                 // Out of descriptors, most likely: some will come free.
                 eprintln!("not accepted: {error}");
@@ -49,7 +90,10 @@ async fn main() -> Outcome<()> {
 }
 
 /// One transport from its first byte to its last.
-async fn serve(stream: TcpStream, options: &Options) -> Outcome<()> {
+async fn serve<S>(stream: S, options: &Options) -> Outcome<()>
+where
+    S: AsyncRead + AsyncWrite + Unpin + 'static,
+{
     let mut ws = match incoming(stream, &options.config()).await {
         Ok(Incoming::Upgrade(mut request)) => {
             if let Some(protocol) = &options.protocol {
@@ -90,31 +134,52 @@ fn page(path: &str) -> Outcome<Response> {
 
 struct Options {
     listen: String,
+    #[cfg(feature = "rustls")]
+    tls: Option<Tls>,
     protocol: Option<String>,
     deflate: bool,
 }
 
+/// Where to listen with TLS, and what to show there.
+#[cfg(feature = "rustls")]
+struct Tls {
+    listen: String,
+    config: Arc<ServerConfig>,
+}
+
 impl Options {
     fn from_args(mut args: impl Iterator<Item = String>) -> Outcome<Self> {
-        let mut options = Self {
-            listen: "127.0.0.1:9001".into(),
-            protocol: None,
-            deflate: false,
-        };
+        let (mut listen, mut protocol) = ("127.0.0.1:9001".to_owned(), None);
+        let (mut tls_listen, mut cert, mut key, mut deflate) = (None, None, None, false);
         while let Some(name) = args.next() {
             let mut value = || args.next().ok_or_else(|| format!("{name} needs a value"));
             match &*name {
-                "--listen" => options.listen = value()?,
-                "--protocol" => options.protocol = Some(value()?),
-                "--deflate" => options.deflate = true,
-                _ => {
-                    return Err(
-                        "usage: echo_tokio [--listen ADDR] [--protocol NAME] [--deflate]".into(),
-                    );
-                }
+                "--listen" => listen = value()?,
+                "--tls-listen" => tls_listen = Some(value()?),
+                "--cert" => cert = Some(value()?),
+                "--key" => key = Some(value()?),
+                "--protocol" => protocol = Some(value()?),
+                "--deflate" => deflate = true,
+                _ => return Err(USAGE.into()),
             }
         }
-        Ok(options)
+        #[cfg(not(feature = "rustls"))]
+        if tls_listen.or(cert).or(key).is_some() {
+            return Err("TLS needs the feature rustls".into());
+        }
+        #[cfg(feature = "rustls")]
+        let tls = match (tls_listen, cert, key) {
+            (None, None, None) => None,
+            (Some(listen), Some(cert), Some(key)) => Some(tls_from_files(listen, &cert, &key)?),
+            _ => return Err(USAGE.into()),
+        };
+        Ok(Self {
+            listen,
+            #[cfg(feature = "rustls")]
+            tls,
+            protocol,
+            deflate,
+        })
     }
 
     /// What is accepted, and the connections that come of it.
@@ -128,4 +193,12 @@ impl Options {
             .origin(OriginPolicy::Any)
             .connection(connection)
     }
+}
+
+#[cfg(feature = "rustls")]
+fn tls_from_files(listen: String, cert: &str, key: &str) -> Outcome<Tls> {
+    let read = |file| std::fs::read(file).map_err(|error| format!("{file}: {error}"));
+    let config = tls::server(&read(cert)?, &read(key)?);
+    let config = config.map_err(|error| format!("{cert}, {key}: {error}"))?;
+    Ok(Tls { listen, config })
 }

@@ -1,12 +1,16 @@
 //! What can go wrong after the opening handshake, one type for each party that is at fault: the
 //! peer ([`ProtocolError`]), our caller ([`SendError`]), the transport ([`UnexpectedEof`]) and time
-//! ([`TimedOut`]). No error holds bytes of the peer, so each can be logged as it is.
+//! ([`TimedOut`]). No error holds bytes of the peer, so each can be
+//! logged as it is, but for [`Error::Io`] of a transport of your own: TLS may name what is in a certificate.
+
+#[cfg(feature = "std")]
+use std::boxed::Box;
 
 use thiserror::Error;
 
 use crate::{CloseCode, frame::HeaderError};
 #[cfg(feature = "std")]
-use crate::{client, server};
+use crate::{client, connect::ConnectError, server};
 
 /// The peer broke a rule, and the connection was failed for it (RFC 6455 section 7.1.7).
 ///
@@ -188,13 +192,12 @@ pub enum Error {
     /// What to connect to, or what to ask for there, is not valid. Nothing was connected.
     #[error(transparent)]
     Request(#[from] client::InvalidRequest),
-    /// `wss` needs TLS, which this function has not: connect and encrypt the transport, and do the
-    /// handshake on that.
-    #[error("wss needs a transport with TLS")]
-    TlsNeeded,
+    /// There is no transport to do the opening handshake on.
+    #[error(transparent)]
+    Connect(Box<ConnectError>),
     /// The server answered with something else than 101: why is in its answer.
     #[error("the server refused with status {}", .0.status())]
-    Refused(std::boxed::Box<client::Response>),
+    Refused(Box<client::Response>),
     /// The server's answer is against the rules of the opening handshake.
     #[error("the server's handshake failed: {0}")]
     Handshake(#[from] client::HandshakeError),
@@ -208,6 +211,13 @@ pub enum Error {
     /// The transport ended inside the opening handshake.
     #[error(transparent)]
     Aborted(#[from] server::Aborted),
+}
+
+#[cfg(feature = "std")]
+impl From<ConnectError> for Error {
+    fn from(error: ConnectError) -> Self {
+        Self::Connect(Box::new(error))
+    }
 }
 
 /// A deadline has passed. Nothing is left to be done but to drop the transport.

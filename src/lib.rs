@@ -94,6 +94,7 @@
 //!
 //! - On tokio: the module `tokio`. On smol and others: `futures`. Both are features.
 //! - Sockets and threads, no runtime: [`blocking`].
+//! - Proxies, redirects, several addresses: [`connect`]. TLS: the module `tls`, behind the feature `rustls`.
 //! - The opening handshake: [`client`] and [`server`]; in a framework that speaks HTTP itself, the
 //!   module `http` behind the feature of that name.
 //! - Limits and time-outs: [`Config`]; those on memory are finite by default.
@@ -114,6 +115,7 @@
 //! | `tokio` | no | the adapter for tokio |
 //! | `futures` | no | the same for the I/O traits of `futures` |
 //! | `nonblocking` | no | what these two are made of, for other runtimes |
+//! | `rustls` | no | TLS for the adapters `blocking`, `tokio` and `futures`, as clients (`wss`) and as servers; needs `std` |
 //! | `http` | no | conversions from and to the types of the crate `http`, for hyper, axum and their like; needs `std` |
 //! | `idna` | no | host names that are not ASCII in [URIs](client::Uri), by the crate `idna` |
 //! | `tracing` | no | a span for each connection of these adapters, and events for what happens once in its life |
@@ -188,6 +190,8 @@ pub mod nonblocking;
 mod prepared;
 mod rng;
 mod stats;
+#[cfg(feature = "rustls")]
+pub mod tls;
 #[cfg(feature = "tokio")]
 pub mod tokio;
 mod utf8;

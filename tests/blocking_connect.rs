@@ -18,10 +18,11 @@ use std::{
 use framewire::{
     CloseCode, Error, Message, TimedOut,
     blocking::{
-        Incoming, Turns, WebSocket, accept, client, connect, connect_in_turn, connect_with,
-        incoming,
+        Incoming, MaybeTlsStream, Transport, Turns, WebSocket, accept, client, connect,
+        connect_in_turn, connect_with, incoming,
     },
     client::{self, Request, Response},
+    connect::ConnectError,
     server,
 };
 use sockets::{
@@ -32,7 +33,7 @@ use sockets::{
 /// Short, but long enough for everything that happens at once.
 const SHORT: Duration = Duration::from_millis(40);
 
-type Connected = Result<(WebSocket<TcpStream>, Response), Error>;
+type Connected = Result<(WebSocket<MaybeTlsStream>, Response), Error>;
 
 fn request(uri: &str) -> Request {
     Request::new(uri).expect("a valid URI")
@@ -63,7 +64,7 @@ fn echo_server(listener: TcpListener) -> Task<()> {
     })
 }
 
-fn assert_echoes(ws: &mut WebSocket<TcpStream>, text: &str) {
+fn assert_echoes<S: Transport>(ws: &mut WebSocket<S>, text: &str) {
     ws.send(text).expect("it can be sent");
     assert_eq!(ws.recv().expect("an answer"), Some(text.into()));
     assert!(ws.close(CloseCode::NORMAL, "").expect("an answer").clean);
@@ -196,7 +197,7 @@ fn sockets_send_at_once_on_both_sides() {
         stream.set_nodelay(false).expect("a socket");
         let server = accept(stream, &server::Config::new()).expect("a WebSocket");
         assert!(server.stream().nodelay().expect("a socket"));
-        assert!(client.join().stream().nodelay().expect("a socket"));
+        assert!(client.join().stream().tcp().nodelay().expect("a socket"));
     });
 }
 
@@ -289,15 +290,20 @@ fn addresses_of_both_families_can_be_written_out() {
 }
 
 #[test]
-fn nobody_listening_is_an_io_error() {
+fn nobody_listening_is_told_for_the_address() {
     in_time("the test", || {
         for timeout in [Duration::from_secs(5), Duration::MAX] {
             // That port is privileged and forgotten.
             let refused = connect_within("ws://127.0.0.1:1/", timeout);
-            let Err(Error::Io(error)) = refused else {
+            let Err(Error::Connect(error)) = refused else {
                 panic!("{refused:?}");
             };
-            assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
+            let ConnectError::Tcp { host, attempts, .. } = *error else {
+                panic!("{error:?}");
+            };
+            assert_eq!((&*host, attempts.len()), ("127.0.0.1", 1));
+            assert_eq!(attempts[0].address, ([127, 0, 0, 1], 1).into());
+            assert_eq!(attempts[0].error.kind(), io::ErrorKind::ConnectionRefused);
         }
     });
 }
@@ -325,6 +331,7 @@ fn largest_timeout_is_none() {
     });
 }
 
+#[cfg(not(feature = "rustls"))]
 #[test]
 fn secure_uris_need_tls_and_connect_to_nothing() {
     let (listener, uri) = listen();
@@ -333,7 +340,13 @@ fn secure_uris_need_tls_and_connect_to_nothing() {
     let plain = connect(&uri).map(drop);
     let in_turn = connect_in_turn(&request(&uri), &config(), &Turns::new()).map(drop);
     for connected in [plain, in_turn] {
-        assert!(matches!(connected, Err(Error::TlsNeeded)), "{connected:?}");
+        let Err(Error::Connect(error)) = connected else {
+            panic!("{connected:?}");
+        };
+        assert!(
+            matches!(*error, ConnectError::TlsNeeded { .. }),
+            "{error:?}"
+        );
     }
     let nobody = listener.accept().expect_err("nothing was connected");
     assert_eq!(nobody.kind(), io::ErrorKind::WouldBlock);
@@ -768,7 +781,7 @@ fn turn_of_a_dead_address_is_free_again() {
         let turns = Turns::new();
         for _ in 0..3 {
             let refused = in_turn("ws://127.0.0.1:1/", &turns, LONG).join();
-            assert!(matches!(refused, Err(Error::Io(_))), "{refused:?}");
+            assert!(matches!(refused, Err(Error::Connect(_))), "{refused:?}");
         }
     });
 }

@@ -192,7 +192,7 @@ fn unanswered(listener: &TcpListener, uri: &str) {
 
 fn dead() {
     let connected = connect("ws://127.0.0.1:1/");
-    assert!(matches!(connected, Err(Error::Io(_))), "{connected:?}");
+    assert!(matches!(connected, Err(Error::Connect(_))), "{connected:?}");
 }
 
 /// After the handshake.

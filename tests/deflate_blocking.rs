@@ -6,14 +6,11 @@
     reason = "sockets and threads are what is tested"
 )]
 
-use std::{
-    net::{TcpListener, TcpStream},
-    thread,
-};
+use std::{net::TcpListener, thread};
 
 use framewire::{
     CloseCode, Config, Deflate, Error, Event, Message,
-    blocking::{WebSocket, accept, connect_with},
+    blocking::{MaybeTlsStream, WebSocket, accept, connect_with},
     client::{self, Request},
     server,
 };
@@ -23,7 +20,7 @@ fn config() -> Config {
 }
 
 /// An echo for one connection, and a client of it that offers compression or not.
-fn echo(accepts: Config, offers: Config) -> (WebSocket<TcpStream>, thread::JoinHandle<u64>) {
+fn echo(accepts: Config, offers: Config) -> (WebSocket<MaybeTlsStream>, thread::JoinHandle<u64>) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let uri = format!("ws://{}/", listener.local_addr().expect("it is bound"));
     let server = thread::spawn(move || {

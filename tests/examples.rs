@@ -29,6 +29,9 @@ mod http;
 #[path = "support/programs.rs"]
 mod programs;
 mod support;
+#[cfg(all(feature = "rustls", feature = "tokio"))]
+#[path = "examples/tls.rs"]
+mod tls;
 #[cfg(all(feature = "http", feature = "tokio"))]
 #[path = "examples/upgrade.rs"]
 mod upgrade;
@@ -42,9 +45,10 @@ use std::{
 use framewire::{
     CloseCode, Closed, RecvBuf,
     blocking::{self, WebSocket},
+    client::Request,
     server::{Config, Handshake, Opening},
 };
-use programs::{Ended, Peer, Program, accepted, peer};
+use programs::{Ended, Peer, Program, accepted, connected, peer};
 use support::wire::{Frame, claim, close, frame, hex, masked};
 
 /// All of them keep the same promises.
@@ -112,8 +116,18 @@ fn accept(listener: &TcpListener) -> WebSocket<TcpStream> {
 
 /// A client of ours.
 fn connect(address: SocketAddr, path: &str) -> WebSocket<TcpStream> {
-    let ws = blocking::connect(&format!("ws://{address}{path}"));
-    ws.expect("a handshake")
+    connect_with(address, path, framewire::Config::new())
+}
+
+fn connect_with(
+    address: SocketAddr,
+    path: &str,
+    config: framewire::Config,
+) -> WebSocket<TcpStream> {
+    let request = Request::new(&format!("ws://{address}{path}")).expect("a valid URI");
+    let config = framewire::client::Config::new().connection(config);
+    let opened = blocking::client(connected(address), &request, &config);
+    opened.expect("a handshake").0
 }
 
 /// Receives the request, and gives the answer that would be right.

@@ -17,6 +17,7 @@ use std::{
 use framewire::{
     CloseCode, Error, TimedOut,
     client::{self, Request},
+    connect::ConnectError,
     server,
     tokio::{Incoming, accept, client as open, connect, connect_with, incoming},
 };
@@ -56,7 +57,7 @@ fn nagle_is_off_on_both_sides() {
         };
         let (client, _server) = tokio::join!(connect(&uri), accepting);
         let client = client.expect("a WebSocket");
-        assert!(client.stream().nodelay().expect("a socket"));
+        assert!(client.stream().tcp().nodelay().expect("a socket"));
 
         // Over a socket that is connected already, and before the answer.
         let incoming = async {
@@ -80,14 +81,19 @@ fn nagle_is_off_on_both_sides() {
 }
 
 #[test]
-fn port_that_refuses_is_an_error_of_the_transport() {
+fn port_that_refuses_is_told_with_its_address() {
     test(|| async {
         let (listener, uri) = listen();
         drop(listener);
-        let Err(Error::Io(error)) = connect(&uri).await else {
+        let Err(Error::Connect(error)) = connect(&uri).await else {
             panic!("nobody listens");
         };
-        assert_eq!(error.kind(), ErrorKind::ConnectionRefused);
+        let ConnectError::Tcp { host, attempts, .. } = *error else {
+            panic!("{error:?}");
+        };
+        assert_eq!((&*host, attempts.len()), ("127.0.0.1", 1));
+        assert_eq!(format!("ws://{}/", attempts[0].address), uri);
+        assert_eq!(attempts[0].error.kind(), ErrorKind::ConnectionRefused);
     });
 }
 
@@ -141,11 +147,8 @@ fn listener_that_takes_nobody_any_more_is_given_up() {
 }
 
 #[test]
-fn tls_is_not_ours() {
+fn what_is_no_websocket_uri_is_not_connected_to() {
     test(|| async {
-        // Nothing is tried: nobody could answer there.
-        let connected = connect("wss://127.0.0.1:1/").await;
-        assert!(matches!(connected, Err(Error::TlsNeeded)), "{connected:?}");
         let connected = connect("http://127.0.0.1:1/").await;
         assert!(matches!(connected, Err(Error::Request(_))), "{connected:?}");
     });

@@ -125,7 +125,7 @@ function probe() {
   if (probedAt === null) {
     probedAt = performance.now();
     socket.send("");
-  } else if (performance.now() - probedAt >= PROBE_TIMEOUT) {
+  } else if (wanted && performance.now() - probedAt >= PROBE_TIMEOUT) {
     // It would take the browser much longer to find out.
     const lost = socket;
     end();

@@ -14,7 +14,7 @@ pub(crate) const WEBSOCKET: &str = "/chat";
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
                       connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/// With every answer.
+/// With every answer of ours; what is no valid request is refused by the library.
 const HEADERS: &[(&str, &str)] = &[
     ("Content-Security-Policy", POLICY),
     ("X-Content-Type-Options", "nosniff"),

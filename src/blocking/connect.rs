@@ -1,23 +1,28 @@
-//! From a URI to a WebSocket over TCP.
+//! From a URI to a WebSocket: TCP, the proxy's tunnel, TLS, and the opening handshake.
 
-use std::{
-    io,
-    net::{SocketAddr, TcpStream, ToSocketAddrs as _},
-    time::{Duration, Instant},
-    vec::Vec,
+#[cfg(feature = "rustls")]
+use std::{io, time::Duration};
+use std::{net::SocketAddr, time::Instant};
+
+#[cfg(feature = "rustls")]
+use super::TlsStream;
+use super::{
+    MaybeTlsStream, Transport as _, Turns, WebSocket,
+    dial::{Deadline, Dialled, dial},
+    handshake::open,
+    timed::{Timed, Waited},
 };
-
-use super::{Turns, WebSocket, handshake::open, timed::Timed, turns::Turn};
 use crate::{
-    Error, TimedOut,
-    client::{Config, Request, Response},
+    Error, RecvBuf,
+    client::{Config, Request, Response, Uri},
+    connect::{ConnectError, Connector, Host, Proxy, ProxyError, Tunnel, TunnelFailed},
 };
 
-/// Connects to a `ws` URI, with the defaults.
+/// Connects to a `ws` URI, or to a `wss` URI with the feature `rustls`, with the defaults.
 ///
 /// # Errors
 ///
-/// As [`connect_with`], and [`Error::Request`] for what is no such URI.
+/// As [`connect_via`], and [`Error::Request`] for what is no such URI.
 ///
 /// # Examples
 ///
@@ -28,30 +33,42 @@ use crate::{
 /// ws.close(framewire::CloseCode::NORMAL, "")?;
 /// # Ok::<(), framewire::Error>(())
 /// ```
-pub fn connect(uri: &str) -> Result<WebSocket<TcpStream>, Error> {
+pub fn connect(uri: &str) -> Result<WebSocket<MaybeTlsStream>, Error> {
     let (ws, _) = connect_with(&Request::new(uri)?, &Config::new())?;
     Ok(ws)
 }
 
 /// Connects, with headers, subprotocols, limits and time-outs. With the server's 101, for its headers.
 ///
-/// The addresses of the host are tried one after the other, until one can be connected to. All of it
-/// together takes no longer than [`Config::timeout`]; each address has its share of what is left of
-/// that. Only looking up the addresses is up to the operating system, which has time limits of its own.
+/// # Errors
+///
+/// As [`connect_via`].
+pub fn connect_with(
+    request: &Request,
+    config: &Config,
+) -> Result<(WebSocket<MaybeTlsStream>, Response), Error> {
+    connect_via(request, &Connector::new().config(*config))
+}
+
+/// Connects as a [`Connector`] says: through a proxy, trusting somebody else than the platform does, following
+/// redirects. With the server's 101, for its headers.
+///
+/// All of it together takes no longer than [`Config::timeout`]. A host with several addresses is
+/// connected to by whichever [answers first](crate::connect#addresses): each attempt is a thread then, and
+/// looking up a name is one as well. They end by themselves.
 ///
 /// Any number of threads can connect to the same address at the same time;
 /// [`connect_in_turn`] is for those who keep to RFC 6455 section 4.1 in this.
 ///
 /// # Errors
 ///
-/// [`Error::Io`] if no address could be connected to: the error of the last one.
-/// [`Error::TlsNeeded`] for `wss`. [`Error::TimedOut`]. And those of the handshake, see
+/// [`Error::Connect`] if there is no transport to do the opening handshake on. And those of the opening handshake, see
 /// [`client`](super::client()).
-pub fn connect_with(
+pub fn connect_via(
     request: &Request,
-    config: &Config,
-) -> Result<(WebSocket<TcpStream>, Response), Error> {
-    connect_to(request, config, None)
+    connector: &Connector,
+) -> Result<(WebSocket<MaybeTlsStream>, Response), Error> {
+    follow(request, connector, None)
 }
 
 /// As [`connect_with`], but waits until no other connection that takes [`Turns`] is in its opening
@@ -66,92 +83,121 @@ pub fn connect_in_turn(
     request: &Request,
     config: &Config,
     turns: &Turns,
-) -> Result<(WebSocket<TcpStream>, Response), Error> {
-    connect_to(request, config, Some(turns))
+) -> Result<(WebSocket<MaybeTlsStream>, Response), Error> {
+    follow(request, &Connector::new().config(*config), Some(turns))
 }
 
-fn connect_to(
+/// Goes where the server sends us, as far as that is wanted.
+fn follow(
     request: &Request,
-    config: &Config,
+    connector: &Connector,
     turns: Option<&Turns>,
-) -> Result<(WebSocket<TcpStream>, Response), Error> {
+) -> Result<(WebSocket<MaybeTlsStream>, Response), Error> {
+    let deadline = Deadline {
+        origin: Instant::now(),
+        config: &connector.config,
+    };
+    let (mut next, mut redirects) = (None, 0);
+    loop {
+        let request = next.as_ref().unwrap_or(request);
+        match connect_once(request, connector, deadline, turns) {
+            Err(error) => next = Some(connector.follow(request, error, &mut redirects)?),
+            connected => return connected,
+        }
+    }
+}
+
+fn connect_once(
+    request: &Request,
+    connector: &Connector,
+    deadline: Deadline<'_>,
+    turns: Option<&Turns>,
+) -> Result<(WebSocket<MaybeTlsStream>, Response), Error> {
     let uri = request.uri();
+    let endpoint = connector.endpoint(uri)?;
+    let Dialled {
+        stream,
+        address,
+        turn: _turn,
+    } = dial(endpoint, deadline, turns)?;
+    let mut stream = MaybeTlsStream::from(stream);
+    stream.prepare()?;
+    if let Some(proxy) = connector.proxy(uri) {
+        if proxy.is_secure() {
+            stream = encrypt(stream, Host::proxy(proxy), address, connector, deadline)?;
+        }
+        let opened = tunnel(stream, proxy, uri, deadline);
+        stream = opened.map_err(|error| ConnectError::proxy(proxy, address, error))?;
+    }
     if uri.is_secure() {
-        return Err(Error::TlsNeeded);
+        stream = encrypt(stream, Host::server(uri), address, connector, deadline)?;
     }
-    let origin = Instant::now();
-    let addresses: Vec<SocketAddr> = (uri.host(), uri.port()).to_socket_addrs()?.collect();
-    // The turn is over when the opening handshake is.
-    let (stream, _turn) = connect_one_of(&addresses, config, turns, origin)?;
-    open(Timed::new(stream, origin), request, config)
+    let io = Timed::new(stream, deadline.origin);
+    open(io, request, deadline.config)
 }
 
-/// Connects to the first address that can be connected to. Each has its share of the time that is left.
-fn connect_one_of<'a>(
-    addresses: &[SocketAddr],
-    config: &Config,
-    turns: Option<&'a Turns>,
-    origin: Instant,
-) -> Result<(TcpStream, Option<Turn<'a>>), Error> {
-    let mut last = io::Error::new(io::ErrorKind::NotFound, "the host has no address");
-    for (address, others) in addresses.iter().zip((0..addresses.len()).rev()) {
-        let left = || config.time_left(origin.elapsed());
-        let share = || left() / u32::try_from(others + 1).unwrap_or(u32::MAX);
-        let turn = match turns.map(|turns| turns.wait(*address, share())) {
-            Some(None) => {
-                last = io::ErrorKind::TimedOut.into();
-                continue;
+/// Lets a proxy connect us to the server.
+fn tunnel(
+    stream: MaybeTlsStream,
+    proxy: &Proxy,
+    uri: &Uri,
+    deadline: Deadline<'_>,
+) -> Result<MaybeTlsStream, TunnelFailed> {
+    let mut tunnel = Tunnel::new(proxy, uri, deadline.config)?;
+    let mut io = Timed::new(stream, deadline.origin);
+    let mut rx = RecvBuf::new();
+    let due = Some(deadline.config.time_limit());
+    // The proxy has consented, perhaps before it was told everything.
+    let mut is_open = false;
+    loop {
+        if let Some(opened) = tunnel.receive(&mut rx) {
+            opened?;
+            is_open = true;
+        }
+        if deadline.left().is_zero() {
+            return Err(ProxyError::TimedOut.into());
+        }
+        match (io.write(tunnel.send_buf(), due)?, is_open) {
+            (false, _) => {}
+            (true, true) => {
+                io.forget_limits();
+                return Ok(io.stream);
             }
-            turn => turn.flatten(),
-        };
-        let share = share();
-        if share.is_zero() {
-            return Err(TimedOut::Handshake.into());
-        }
-        match TcpStream::connect_timeout(address, share.max(Duration::from_millis(1))) {
-            Ok(stream) => return Ok((stream, turn)),
-            Err(error) => last = error,
+            (true, false) => match io.read(&mut rx, due, || false)? {
+                Waited::Awake => {}
+                Waited::Ended(None) => tunnel.receive_eof()?,
+                Waited::Ended(Some(error)) => return Err(error.into()),
+            },
         }
     }
-    if config.time_left(origin.elapsed()).is_zero() {
-        return Err(TimedOut::Handshake.into());
-    }
-    Err(last.into())
 }
 
-#[cfg(test)]
-mod tests {
-    use std::{net::TcpListener, vec};
+/// Begins TLS with `host`, and checks its certificate.
+#[cfg(feature = "rustls")]
+fn encrypt(
+    stream: MaybeTlsStream,
+    host: Host<'_>,
+    address: SocketAddr,
+    connector: &Connector,
+    deadline: Deadline<'_>,
+) -> Result<MaybeTlsStream, ConnectError> {
+    let stream = TlsStream::client(stream, connector.client_tls(host)?, host.name);
+    let mut stream = stream.map_err(|error| ConnectError::tls_config(host, error))?;
+    let done = match deadline.left() {
+        Duration::ZERO => Err(io::ErrorKind::TimedOut.into()),
+        left => stream.handshake(left),
+    };
+    done.map_err(|error| ConnectError::tls(host, address, error))?;
+    Ok(stream.into())
+}
 
-    use super::*;
-
-    #[test]
-    fn addresses_that_refuse_are_passed_over() {
-        let [gone, listener] = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").expect("a port"));
-        let dead = gone.local_addr().expect("it is bound");
-        drop(gone);
-        let alive = listener.local_addr().expect("it is bound");
-        let turns = Turns::new();
-        let connect = |addresses: &[SocketAddr]| {
-            connect_one_of(addresses, &Config::new(), Some(&turns), Instant::now())
-        };
-        for addresses in [
-            vec![alive],
-            vec![dead, alive],
-            vec![dead, dead, alive, dead],
-        ] {
-            let (stream, turn) = connect(&addresses).expect("one listens");
-            assert_eq!(stream.peer_addr().expect("it is connected"), alive);
-            assert!(turn.is_some());
-        }
-        for (addresses, kind) in [
-            (vec![dead, dead], io::ErrorKind::ConnectionRefused),
-            (vec![], io::ErrorKind::NotFound),
-        ] {
-            let Err(Error::Io(error)) = connect(&addresses) else {
-                panic!("nobody listens");
-            };
-            assert_eq!(error.kind(), kind);
-        }
-    }
+#[cfg(not(feature = "rustls"))]
+fn encrypt(
+    _: MaybeTlsStream,
+    host: Host<'_>,
+    _: SocketAddr,
+    _: &Connector,
+    _: Deadline<'_>,
+) -> Result<MaybeTlsStream, ConnectError> {
+    Err(ConnectError::tls_needed(host))
 }

@@ -144,13 +144,12 @@
 //! One is blocked in a read while others write:
 //!
 //! ```
-//! use std::net::TcpStream;
 //! use std::thread;
 //!
-//! use framewire::blocking::WebSocket;
+//! use framewire::blocking::{MaybeTlsStream, WebSocket};
 //! use framewire::{CloseCode, Error, Message};
 //!
-//! fn talk(ws: WebSocket<TcpStream>) -> Result<Vec<Message>, Error> {
+//! fn talk(ws: WebSocket<MaybeTlsStream>) -> Result<Vec<Message>, Error> {
 //!     let (mut receiver, sender) = ws.split()?;
 //!     let writer = thread::spawn(move || -> Result<(), Error> {
 //!         for n in 0..3 {
@@ -183,16 +182,18 @@
 //!
 //! | to | over TCP | over any [`Transport`] |
 //! |---|---|---|
-//! | open as the client | [`connect`], [`connect_with`] | [`client`](client()) |
+//! | open as the client | [`connect`], [`connect_with`], [`connect_via`] | [`client`](client()) |
 //! | open as the server | [`accept`], [`incoming`] | the same |
+//! | have TLS | `wss` in `connect` | `TlsStream` around it, with the feature `rustls`: see the module `tls` |
+//! | go through a proxy, follow redirects | [`connect_via`] | [`connect::Tunnel`](crate::connect::Tunnel), [`Request::redirected`](crate::client::Request::redirected) |
 //! | receive | [`recv`](WebSocket::recv), [`recv_ref`](WebSocket::recv_ref), [`recv_part_ref`](WebSocket::recv_part_ref) | the same |
 //! | send | [`send`](WebSocket::send), [`feed`](WebSocket::feed), [`flush`](WebSocket::flush) | the same |
 //! | close | [`close`](WebSocket::close) | the same |
 //! | use two threads | [`split`](WebSocket::split) | what implements [`SplitTransport`] |
 //! | read and write bytes | [`ByteStream`] | the same |
 //!
-//! Transports are `TcpStream`, `UnixStream`, what you [implement](Transport) that for, and, without
-//! deadlines, everything that reads and writes, in [`Untimed`].
+//! Transports are `TcpStream`, `UnixStream`, `TlsStream` over one of them, what you [implement](Transport) that
+//! for, and, without deadlines, everything that reads and writes, in [`Untimed`].
 //!
 //! # What happens when
 //!
@@ -215,17 +216,24 @@
 
 mod bytes;
 mod connect;
+mod dial;
 mod handshake;
 mod split;
+mod stream;
 mod timed;
+#[cfg(feature = "rustls")]
+mod tls;
 mod transport;
 mod turns;
 mod websocket;
 
 pub use bytes::ByteStream;
-pub use connect::{connect, connect_in_turn, connect_with};
+pub use connect::{connect, connect_in_turn, connect_via, connect_with};
 pub use handshake::{Incoming, Pending, accept, client, incoming};
 pub use split::{Receiver, Sender};
+pub use stream::MaybeTlsStream;
+#[cfg(feature = "rustls")]
+pub use tls::TlsStream;
 pub use transport::{SplitTransport, Transport, Untimed};
 pub use turns::Turns;
 pub use websocket::WebSocket;

@@ -86,7 +86,8 @@ impl<S: SplitTransport> WebSocket<S> {
     ///
     /// # Errors
     ///
-    /// [`Error::Io`] if there is no second handle of the transport to be had.
+    /// [`Error::Io`] if there is no second handle of the transport to be had. Of TLS there is none before its
+    /// handshake is done, which is always so behind the opening handshake.
     pub fn split(mut self) -> Result<(Receiver<S>, Sender<S>), Error> {
         let output = Output {
             io: self.io.try_clone()?,

@@ -27,7 +27,7 @@ impl Turns {
     }
 
     /// Waits for a turn, which lasts until it is dropped. `None`: not within `timeout`.
-    pub(super) fn wait(&self, address: SocketAddr, timeout: Duration) -> Option<Turn<'_>> {
+    pub(super) fn wait(&self, address: SocketAddr, timeout: Duration) -> Option<Turn> {
         let State { connecting, freed } = &*self.0;
         let connecting = connecting.lock().unwrap_or_else(PoisonError::into_inner);
         let (mut connecting, _) = freed
@@ -37,7 +37,7 @@ impl Turns {
             .unwrap_or_else(PoisonError::into_inner);
         // Made only if it is ours: it would free the turn of another one when it is dropped.
         connecting.insert(address).then(|| Turn {
-            state: &self.0,
+            state: Arc::clone(&self.0),
             address,
         })
     }
@@ -45,12 +45,12 @@ impl Turns {
 
 /// The turn of one connection.
 #[derive(Debug)]
-pub(super) struct Turn<'a> {
-    state: &'a State,
+pub(super) struct Turn {
+    state: Arc<State>,
     address: SocketAddr,
 }
 
-impl Drop for Turn<'_> {
+impl Drop for Turn {
     fn drop(&mut self) {
         let connecting = &self.state.connecting;
         connecting

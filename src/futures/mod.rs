@@ -70,15 +70,21 @@
 //! # Ok::<(), Error>(())
 //! ```
 //!
+//! With the feature `rustls`, `TlsStream` is TLS over a transport, for either role; see the module `tls`.
+//!
 //! [`Untimed`] is for where there are no timers: then there are no deadlines.
 
 mod bytes;
 mod runtime;
+#[cfg(feature = "rustls")]
+mod tls;
 
 use futures_io::{AsyncRead, AsyncWrite};
 
 pub use runtime::{Futures, Untimed};
 
+#[cfg(feature = "rustls")]
+pub use crate::nonblocking::TlsStream;
 pub use crate::nonblocking::{Parts, Timer};
 use crate::{Error, client, nonblocking, server};
 

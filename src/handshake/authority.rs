@@ -42,7 +42,7 @@ pub(crate) fn split(authority: &str) -> Option<(&str, Option<&str>)> {
 }
 
 /// Whether it is a name, an IPv4 address, or an IPv6 address in brackets, without a zone.
-pub(crate) fn is_host(host: &str) -> bool {
+pub(super) fn is_host(host: &str) -> bool {
     match host.strip_prefix('[') {
         Some(address) => address
             .strip_suffix(']')

@@ -1,9 +1,10 @@
 //! WebSockets over transports that are polled, of any runtime.
 //!
 //! This is what the modules `tokio` and `futures` are: the same code for both, with the names to use, which are
-//! aliases, because a type of their own would have to repeat every method. What is here in addition is the [`Runtime`] that both of them implement, a name for a family of
-//! transports and timers. A runtime with I/O traits of its own becomes one by a [`Timer`] and a [`Transport`] for its
-//! streams; decisions there are none to make.
+//! aliases, because a type of their own would have to repeat every method. What is here in addition is the
+//! [`Runtime`] that both of them implement, a name for a family of transports and timers. A runtime with I/O traits
+//! of its own becomes one by a [`Timer`] and a [`Transport`] for its streams; decisions there are none to make. TLS
+//! it has to bring along: that of the feature `rustls` is for the other two.
 //!
 //! ```text
 //!              WebSocket (one task)          Receiver, Sender (several tasks)
@@ -33,7 +34,11 @@ mod messages;
 mod pool;
 mod runtime;
 mod split;
+#[cfg(all(feature = "rustls", any(feature = "tokio", feature = "futures")))]
+mod tls;
 mod trace;
+#[cfg(feature = "tokio")]
+mod tunnel;
 mod wakers;
 mod websocket;
 
@@ -42,8 +47,10 @@ pub use handshake::{Incoming, Pending, accept, client, incoming};
 pub use messages::Messages;
 pub use runtime::{Runtime, Timer, Transport};
 pub use split::{Receiver, Sender};
+#[cfg(all(feature = "rustls", any(feature = "tokio", feature = "futures")))]
+pub use tls::TlsStream;
 pub use websocket::WebSocket;
 #[cfg(feature = "tokio")]
-pub(crate) use {handshake::open, trace::Trace};
+pub(crate) use {handshake::open, trace::Trace, tunnel::dig};
 
 pub use crate::adapter::Parts;

@@ -78,6 +78,19 @@ fn borrow(connection: &mut Connection) -> Box<RecvBuf> {
     rx
 }
 
+/// A buffer for something else than a connection.
+#[cfg(all(feature = "rustls", any(feature = "tokio", feature = "futures")))]
+pub(super) fn take() -> Box<RecvBuf> {
+    with(|pool| pool.receiving.pop()).unwrap_or_default()
+}
+
+/// Takes it back, with whatever is left in it.
+#[cfg(all(feature = "rustls", any(feature = "tokio", feature = "futures")))]
+pub(super) fn put(mut rx: Box<RecvBuf>) {
+    rx.clear();
+    give_back_receiving(rx);
+}
+
 /// Lends `connection` storage for what it sends, if it has none.
 pub(super) fn lend(connection: &mut Connection) {
     let tx = connection.send_buf();

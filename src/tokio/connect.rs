@@ -1,25 +1,34 @@
-//! From a URI to a WebSocket over TCP.
+//! From a URI to a WebSocket: TCP, the proxy's tunnel, TLS, and the opening handshake.
 
-use core::time::Duration;
-use std::{boxed::Box, io, net::SocketAddr, vec::Vec};
+use core::net::SocketAddr;
+#[cfg(feature = "rustls")]
+use core::{future::poll_fn, time::Duration};
+use std::boxed::Box;
+#[cfg(feature = "rustls")]
+use std::io;
 
-use ::tokio::{
-    net::{TcpStream, lookup_host},
-    time::{Instant, timeout},
+use ::tokio::time::Instant;
+#[cfg(feature = "rustls")]
+use ::tokio::time::timeout;
+
+#[cfg(feature = "rustls")]
+use super::TlsStream;
+use super::{
+    MaybeTlsStream, Tokio, WebSocket,
+    dial::{Deadline, dial},
 };
-
-use super::{Tokio, WebSocket};
 use crate::{
-    Error, TimedOut,
-    client::{Config, Request, Response},
-    nonblocking::{self, Trace},
+    Error,
+    client::{Config, Request, Response, Uri},
+    connect::{ConnectError, Connector, Host, Proxy, Tunnel, TunnelFailed},
+    nonblocking::{self, Trace, dig},
 };
 
-/// Connects to a `ws` URI, with the defaults.
+/// Connects to a `ws` URI, or to a `wss` URI with the feature `rustls`, with the defaults.
 ///
 /// # Errors
 ///
-/// As [`connect_with`], and [`Error::Request`] for what is no such URI.
+/// As [`connect_via`], and [`Error::Request`] for what is no such URI.
 ///
 /// # Examples
 ///
@@ -32,123 +41,147 @@ use crate::{
 /// # Ok(())
 /// # }
 /// ```
-pub async fn connect(uri: &str) -> Result<WebSocket<TcpStream>, Error> {
-    let connecting = async { open(&Request::new(uri)?, &Config::new()).await };
-    let (ws, _) = Box::pin(connecting).await?;
-    Ok(ws)
+pub async fn connect(uri: &str) -> Result<WebSocket<MaybeTlsStream>, Error> {
+    // It would make the caller's future as large as all that is in it.
+    Box::pin(async {
+        let request = Request::new(uri)?;
+        let (ws, _) = follow(&request, &Connector::new()).await?;
+        Ok(ws)
+    })
+    .await
 }
 
 /// Connects, with headers, subprotocols, limits and time-outs. With the server's 101, for its headers.
 ///
-/// The addresses of the host are tried one after the other, until one can be connected to. All of it
-/// together takes no longer than [`Config::timeout`]; each address has its share of what is left of
-/// that.
+/// # Errors
+///
+/// As [`connect_via`].
+pub async fn connect_with(
+    request: &Request,
+    config: &Config,
+) -> Result<(WebSocket<MaybeTlsStream>, Response), Error> {
+    Box::pin(async { follow(request, &Connector::new().config(*config)).await }).await
+}
+
+/// Connects as a [`Connector`] says: through a proxy, trusting somebody else than the platform does, following
+/// redirects. With the server's 101, for its headers.
+///
+/// All of it together takes no longer than [`Config::timeout`]. A host with several addresses is
+/// connected to by whichever [answers first](crate::connect#addresses).
 ///
 /// Any number of tasks can connect to the same address at the same time, though RFC 6455 section 4.1 wants
 /// them to take turns: who keeps to that in this awaits a lock of the address around it.
 ///
+/// The first `wss` without a [configuration](Connector::tls) of its own reads the roots of the platform, which
+/// blocks the thread for some milliseconds.
+///
 /// # Errors
 ///
-/// [`Error::Io`] if no address could be connected to: the error of the last one.
-/// [`Error::TlsNeeded`] for `wss`. [`Error::TimedOut`]. And those of the handshake, see
+/// [`Error::Connect`] if there is no transport to do the opening handshake on. And those of the opening handshake, see
 /// [`client`](super::client()).
-pub async fn connect_with(
+///
+/// # Panics
+///
+/// Outside of a runtime of tokio, or in one whose time or I/O is not enabled.
+pub async fn connect_via(
     request: &Request,
-    config: &Config,
-) -> Result<(WebSocket<TcpStream>, Response), Error> {
-    // It would make the caller's future as large as itself.
-    Box::pin(open(request, config)).await
+    connector: &Connector,
+) -> Result<(WebSocket<MaybeTlsStream>, Response), Error> {
+    Box::pin(follow(request, connector)).await
 }
 
-async fn open(
+/// Goes where the server sends us, as far as that is wanted.
+async fn follow(
     request: &Request,
-    config: &Config,
-) -> Result<(WebSocket<TcpStream>, Response), Error> {
-    let origin = Instant::now();
-    let stream = connect_socket(request, config, origin).await;
-    let stream = stream.inspect_err(Trace::not_opened)?;
-    nonblocking::open::<_, Tokio>(stream, request, config, origin.into_std()).await
-}
-
-async fn connect_socket(
-    request: &Request,
-    config: &Config,
-    origin: Instant,
-) -> Result<TcpStream, Error> {
-    let uri = request.uri();
-    if uri.is_secure() {
-        return Err(Error::TlsNeeded);
+    connector: &Connector,
+) -> Result<(WebSocket<MaybeTlsStream>, Response), Error> {
+    let deadline = Deadline {
+        origin: Instant::now(),
+        config: &connector.config,
+    };
+    let (mut next, mut redirects) = (None, 0);
+    loop {
+        let request = next.as_ref().unwrap_or(request);
+        match connect_once(request, connector, deadline).await {
+            Err(error) => next = Some(connector.follow(request, error, &mut redirects)?),
+            connected => return connected,
+        }
     }
-    let lookup = lookup_host((uri.host(), uri.port()));
-    let addresses = timeout(config.time_left(Duration::ZERO), lookup).await;
-    let addresses: Vec<_> = addresses.map_err(|_| TimedOut::Handshake)??.collect();
-    let stream = connect_one_of(&addresses, config, origin).await?;
-    stream.set_nodelay(true)?;
+}
+
+async fn connect_once(
+    request: &Request,
+    connector: &Connector,
+    deadline: Deadline<'_>,
+) -> Result<(WebSocket<MaybeTlsStream>, Response), Error> {
+    let stream = transport(request.uri(), connector, deadline).await;
+    let stream = stream.map_err(Error::from).inspect_err(Trace::not_opened)?;
+    let origin = deadline.origin.into_std();
+    nonblocking::open::<_, Tokio>(stream, request, deadline.config, origin).await
+}
+
+/// What the opening handshake is done on.
+async fn transport(
+    uri: &Uri,
+    connector: &Connector,
+    deadline: Deadline<'_>,
+) -> Result<MaybeTlsStream, ConnectError> {
+    let endpoint = connector.endpoint(uri)?;
+    let (stream, address) = dial(endpoint, deadline).await?;
+    let mut stream = MaybeTlsStream::from(stream);
+    if let Some(proxy) = connector.proxy(uri) {
+        if proxy.is_secure() {
+            stream = encrypt(stream, Host::proxy(proxy), address, connector, deadline).await?;
+        }
+        let opened = tunnel(stream, proxy, uri, deadline).await;
+        stream = opened.map_err(|error| ConnectError::proxy(proxy, address, error))?;
+    }
+    if uri.is_secure() {
+        stream = encrypt(stream, Host::server(uri), address, connector, deadline).await?;
+    }
     Ok(stream)
 }
 
-/// Connects to the first address that can be connected to. Each has its share of the time that is left.
-async fn connect_one_of(
-    addresses: &[SocketAddr],
-    config: &Config,
-    origin: Instant,
-) -> Result<TcpStream, Error> {
-    let left = || config.time_left(origin.elapsed());
-    let mut last = io::Error::new(io::ErrorKind::NotFound, "the host has no address");
-    for (address, others) in addresses.iter().zip((0..addresses.len()).rev()) {
-        let share = left() / u32::try_from(others + 1).unwrap_or(u32::MAX);
-        match timeout(share, TcpStream::connect(address)).await {
-            Ok(Ok(stream)) => return Ok(stream),
-            Ok(Err(error)) => last = error,
-            Err(_) => last = io::ErrorKind::TimedOut.into(),
-        }
-    }
-    if left().is_zero() {
-        return Err(TimedOut::Handshake.into());
-    }
-    Err(last.into())
+/// Lets a proxy connect us to the server.
+async fn tunnel(
+    stream: MaybeTlsStream,
+    proxy: &Proxy,
+    uri: &Uri,
+    deadline: Deadline<'_>,
+) -> Result<MaybeTlsStream, TunnelFailed> {
+    let tunnel = Tunnel::new(proxy, uri, deadline.config)?;
+    let (limit, origin) = (deadline.config.time_limit(), deadline.origin.into_std());
+    dig::<_, Tokio>(stream, tunnel, limit, origin).await
 }
 
-#[cfg(test)]
-mod tests {
-    use std::vec;
+/// Begins TLS with `host`, and checks its certificate.
+#[cfg(feature = "rustls")]
+async fn encrypt(
+    stream: MaybeTlsStream,
+    host: Host<'_>,
+    address: SocketAddr,
+    connector: &Connector,
+    deadline: Deadline<'_>,
+) -> Result<MaybeTlsStream, ConnectError> {
+    let stream = TlsStream::client(stream, connector.client_tls(host)?, host.name);
+    let mut stream = stream.map_err(|error| ConnectError::tls_config(host, error))?;
+    let handshake = poll_fn(|cx| stream.poll_handshake::<Tokio>(cx));
+    let done = match deadline.left() {
+        Duration::ZERO => None,
+        left => timeout(left, handshake).await.ok(),
+    };
+    done.unwrap_or_else(|| Err(io::ErrorKind::TimedOut.into()))
+        .map_err(|error| ConnectError::tls(host, address, error))?;
+    Ok(stream.into())
+}
 
-    use ::tokio::net::TcpListener;
-
-    use super::*;
-
-    #[::tokio::test]
-    async fn addresses_that_refuse_are_passed_over() {
-        let mut addresses = Vec::new();
-        let mut listeners = Vec::new();
-        for _ in 0..2 {
-            let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-            addresses.push(listener.local_addr().expect("it is bound"));
-            listeners.push(listener);
-        }
-        let [dead, alive] = addresses[..] else {
-            panic!("there are two");
-        };
-        drop(listeners.remove(0));
-        let config = Config::new();
-        for addresses in [
-            vec![alive],
-            vec![dead, alive],
-            vec![dead, dead, alive, dead],
-        ] {
-            let connected = connect_one_of(&addresses, &config, Instant::now()).await;
-            let stream = connected.expect("one listens");
-            assert_eq!(stream.peer_addr().expect("it is connected"), alive);
-        }
-        for (addresses, kind) in [
-            (vec![dead, dead], io::ErrorKind::ConnectionRefused),
-            (vec![], io::ErrorKind::NotFound),
-        ] {
-            let connected = connect_one_of(&addresses, &config, Instant::now()).await;
-            let Err(Error::Io(error)) = connected else {
-                panic!("nobody listens");
-            };
-            assert_eq!(error.kind(), kind);
-        }
-    }
+#[cfg(not(feature = "rustls"))]
+async fn encrypt(
+    _: MaybeTlsStream,
+    host: Host<'_>,
+    _: SocketAddr,
+    _: &Connector,
+    _: Deadline<'_>,
+) -> Result<MaybeTlsStream, ConnectError> {
+    Err(ConnectError::tls_needed(host))
 }

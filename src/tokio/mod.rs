@@ -113,14 +113,13 @@
 //! [`recv`](WebSocket::recv) or its like waits, or with [`flush`](WebSocket::flush):
 //!
 //! ```
-//! use framewire::tokio::WebSocket;
+//! use framewire::tokio::{MaybeTlsStream, WebSocket};
 //! use framewire::{CloseCode, Closed, Error, Message};
-//! use tokio::net::TcpStream;
 //! use tokio::sync::mpsc::Receiver;
 //!
 //! /// Says what it is given until there is no more, and prints what it hears.
 //! async fn chat(
-//!     mut ws: WebSocket<TcpStream>,
+//!     mut ws: WebSocket<MaybeTlsStream>,
 //!     mut lines: Receiver<String>,
 //! ) -> Result<Option<Closed>, Error> {
 //!     loop {
@@ -165,11 +164,10 @@
 //! One receives, any number of others send; they share no lock over an await:
 //!
 //! ```
-//! use framewire::tokio::WebSocket;
+//! use framewire::tokio::{MaybeTlsStream, WebSocket};
 //! use framewire::{CloseCode, Error, Message};
-//! use tokio::net::TcpStream;
 //!
-//! async fn talk(ws: WebSocket<TcpStream>) -> Result<Vec<Message>, Error> {
+//! async fn talk(ws: WebSocket<MaybeTlsStream>) -> Result<Vec<Message>, Error> {
 //!     let (mut receiver, sender) = ws.split();
 //!     let writer = tokio::spawn(async move {
 //!         for n in 0..3 {
@@ -204,7 +202,8 @@
 //! # Broadcast
 //!
 //! A message for many is encoded once, and compressed once if it is [told to
-//! be](crate::PreparedMessage). Who can't keep up is told so and dropped:
+//! be](crate::PreparedMessage). Who can't keep up is told so and dropped. Where it is clients that feed the
+//! channel, they need a pace, or one that is fast drops all the others; `examples/chat` has one.
 //!
 //! ```
 //! use framewire::tokio::WebSocket;
@@ -373,8 +372,10 @@
 //!
 //! | to | over TCP | over anything with `AsyncRead` and `AsyncWrite` |
 //! |---|---|---|
-//! | open as the client | [`connect`], [`connect_with`] | [`client`](client()) |
+//! | open as the client | [`connect`], [`connect_with`], [`connect_via`] | [`client`](client()) |
 //! | open as the server | [`accept`], [`incoming`] | the same |
+//! | have TLS | `wss` in `connect` | `TlsStream` around it, with the feature `rustls`: see the module `tls` |
+//! | go through a proxy, follow redirects | [`connect_via`] | [`connect::Tunnel`](crate::connect::Tunnel), [`Request::redirected`](crate::client::Request::redirected) |
 //! | go on behind somebody else's handshake | [`from_parts`](WebSocket::from_parts) | the same |
 //! | receive | [`recv`](WebSocket::recv), [`recv_ref`](WebSocket::recv_ref), [`recv_part_ref`](WebSocket::recv_part_ref) | the same |
 //! | send | [`send`](WebSocket::send), [`feed`](WebSocket::feed), [`flush`](WebSocket::flush) | the same |
@@ -411,7 +412,11 @@
 
 mod bytes;
 mod connect;
+mod dial;
 mod runtime;
+mod stream;
+#[cfg(feature = "rustls")]
+mod tls;
 
 use core::any::Any;
 use std::io;
@@ -421,10 +426,13 @@ use ::tokio::{
     net::TcpStream,
 };
 
-pub use connect::{connect, connect_with};
+pub use connect::{connect, connect_via, connect_with};
 pub use runtime::{Timer, Tokio};
+pub use stream::MaybeTlsStream;
 
 pub use crate::nonblocking::Parts;
+#[cfg(feature = "rustls")]
+pub use crate::nonblocking::TlsStream;
 use crate::{Error, client, nonblocking, server};
 
 /// A WebSocket over a transport of tokio.
@@ -451,7 +459,7 @@ pub type Pending<S, Q> = nonblocking::Pending<S, Tokio, Q>;
 /// Opens a WebSocket as the client, over a transport that is connected already: one with TLS, a
 /// socket of your own making, a proxy's tunnel. With the server's 101, for its headers.
 ///
-/// Nagle's algorithm is switched off if it is a [`TcpStream`].
+/// Nagle's algorithm is switched off if it is a [`TcpStream`], or TLS over one.
 ///
 /// # Errors
 ///
@@ -467,7 +475,7 @@ pub async fn client<S: AsyncRead + AsyncWrite + Unpin + 'static>(
 
 /// Waits for a client's request, and lets the caller decide what to answer.
 ///
-/// Nagle's algorithm is switched off if it is a [`TcpStream`].
+/// Nagle's algorithm is switched off if it is a [`TcpStream`], or TLS over one.
 ///
 /// # Errors
 ///
@@ -496,8 +504,48 @@ pub async fn accept<S: AsyncRead + AsyncWrite + Unpin + 'static>(
 
 /// Messages are gathered already when they are written: the system must not wait for more.
 fn prepare<S: 'static>(stream: S) -> io::Result<S> {
-    if let Some(socket) = (&stream as &dyn Any).downcast_ref::<TcpStream>() {
+    if let Some(socket) = socket(&stream) {
         socket.set_nodelay(true)?;
     }
     Ok(stream)
+}
+
+/// The socket that a transport is made of, if it is one of those that are known here.
+fn socket(stream: &dyn Any) -> Option<&TcpStream> {
+    #[cfg(feature = "rustls")]
+    if let Some(tls) = stream.downcast_ref::<TlsStream<TcpStream>>() {
+        return Some(tls.stream());
+    }
+    let known = stream
+        .downcast_ref::<MaybeTlsStream>()
+        .map(MaybeTlsStream::tcp);
+    known.or_else(|| stream.downcast_ref())
+}
+
+#[cfg(all(test, feature = "rustls"))]
+mod tests {
+    use ::tokio::net::TcpListener;
+
+    use super::*;
+    use crate::tls;
+
+    #[::tokio::test]
+    async fn nagle_is_off_in_whatever_a_socket_is_wrapped() -> io::Result<()> {
+        let root = rcgen::generate_simple_self_signed(["localhost".into()]);
+        let root = root.expect("a certificate").cert.pem();
+        let config = tls::client(root.as_bytes()).expect("a root");
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let connect = || TcpStream::connect(listener.local_addr().expect("it is bound"));
+
+        assert!(prepare(connect().await?)?.nodelay()?);
+        let known = prepare(MaybeTlsStream::from(connect().await?))?;
+        assert!(known.tcp().nodelay()?);
+        let tls = TlsStream::client(connect().await?, config.clone(), "localhost");
+        assert!(prepare(tls.expect("a name"))?.stream().nodelay()?);
+        let inner = connect().await?.into();
+        let tls = TlsStream::<MaybeTlsStream>::client(inner, config, "localhost");
+        let known = prepare(MaybeTlsStream::from(tls.expect("a name")))?;
+        assert!(known.tcp().nodelay()?);
+        Ok(())
+    }
 }

@@ -5,6 +5,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 
@@ -217,6 +218,27 @@ def connects_again_when_the_server_is_back(one, two, server):
         window.take_complaints()
 
 
+def stays_disconnected_though_the_server_does_not_answer(browser, server):
+    """The measurement that had begun before must not connect again."""
+    window = browser.open(server.url)
+    window.wait(OPEN)
+    os.kill(server.process.pid, signal.SIGSTOP)
+    try:
+        # The next measurement begins, and has no answer.
+        window.evaluate("new Promise(done => setTimeout(done, 5500))")
+        window.evaluate("document.querySelector('#toggle').click()")
+        same(window.text("#state"), "Closing …")
+        # To the page, it takes too long at the time of the one after it.
+        window.evaluate("(now => performance.now = () => now() + 15_000)(performance.now.bind(performance))")
+        window.evaluate("new Promise(done => setTimeout(done, 5500))")
+        check(window.text("#state") in ("Closing …", "Not connected"), window.text("#state"))
+    finally:
+        os.kill(server.process.pid, signal.SIGCONT)
+    window.wait("document.querySelector('#state').textContent === 'Not connected'")
+    same(window.text("#toggle"), "Connect")
+    window.command("Page.close")
+
+
 def keeps_to_its_policy(browser, server):
     """What an injection would try: scripts, handlers, styles, other servers, frames."""
     window = browser.open(server.url)
@@ -311,6 +333,7 @@ def main(chromium, program):
                 (shows_text_as_text, (one, two)),
                 (sends_bytes_there_and_back, (one, two, PICTURES)),
                 (is_used_by_keyboard_alone, (one,)),
+                (stays_disconnected_though_the_server_does_not_answer, (browser, server)),
                 (keeps_to_its_policy, (browser, server)),
                 (keeps_a_bounded_list, (one,)),
                 (can_be_read_by_all, (one,)),

@@ -1,14 +1,11 @@
 //! `chat`: what is served by HTTP and to whom the WebSocket opens, what members get, and when they are let go.
 //! `tests/browser/run` uses the page in a browser.
 
-use std::{
-    io::Write as _,
-    net::{SocketAddr, TcpStream},
-};
+use std::{io::Write as _, net::SocketAddr};
 
 use framewire::{
     CloseCode, Config, Deflate, Error, Message,
-    blocking::{WebSocket, connect_with},
+    blocking::{MaybeTlsStream, WebSocket, connect_with},
     client::{self, Request},
 };
 
@@ -25,11 +22,11 @@ const MAX_MESSAGE_SIZE: usize = 64 * 1024;
 const CAPACITY: usize = 128;
 
 /// A window, without the page.
-fn join(address: SocketAddr) -> Result<WebSocket<TcpStream>, Error> {
+fn join(address: SocketAddr) -> Result<WebSocket<MaybeTlsStream>, Error> {
     join_with(address, Config::new().deflate(Deflate::new()))
 }
 
-fn join_with(address: SocketAddr, config: Config) -> Result<WebSocket<TcpStream>, Error> {
+fn join_with(address: SocketAddr, config: Config) -> Result<WebSocket<MaybeTlsStream>, Error> {
     let request = Request::new(&format!("ws://{address}/chat")).expect("a URI");
     let request = request.subprotocol("chat.v1").expect("a token");
     let config = client::Config::new().connection(config);
@@ -37,7 +34,7 @@ fn join_with(address: SocketAddr, config: Config) -> Result<WebSocket<TcpStream>
 }
 
 /// A window that has been told its name, and that it has joined.
-fn joined(address: SocketAddr, name: &str) -> WebSocket<TcpStream> {
+fn joined(address: SocketAddr, name: &str) -> WebSocket<MaybeTlsStream> {
     let mut ws = join(address).expect("a handshake");
     assert_hears(&mut ws, name);
     assert_hears(&mut ws, format!("\n{name} has joined"));
@@ -45,7 +42,7 @@ fn joined(address: SocketAddr, name: &str) -> WebSocket<TcpStream> {
 }
 
 #[track_caller]
-fn assert_hears(ws: &mut WebSocket<TcpStream>, message: impl Into<Message>) {
+fn assert_hears(ws: &mut WebSocket<MaybeTlsStream>, message: impl Into<Message>) {
     let heard = ws.recv().expect("a message");
     let message = message.into();
     let begin = |message: &Message| {
@@ -61,7 +58,7 @@ fn assert_hears(ws: &mut WebSocket<TcpStream>, message: impl Into<Message>) {
 }
 
 #[track_caller]
-fn assert_closed(ws: &WebSocket<TcpStream>, code: CloseCode) {
+fn assert_closed(ws: &WebSocket<MaybeTlsStream>, code: CloseCode) {
     let closed = ws.connection().closed().expect("it is");
     assert_eq!((closed.code, closed.clean), (code, true));
 }

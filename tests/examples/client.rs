@@ -184,7 +184,7 @@ fn a_stdout_that_nobody_reads_any_more_ends_the_client() {
 #[test]
 fn arguments_that_make_no_sense_are_told() {
     let uri = "ws://127.0.0.1:9/";
-    let cases: [&[&str]; 33] = [
+    let cases: [&[&str]; 37] = [
         &[],
         &["--binary"],
         &["--help"],
@@ -208,7 +208,11 @@ fn arguments_that_make_no_sense_are_told() {
         &["127.0.0.1:9"],
         &["http://127.0.0.1:9/"],
         &["https://127.0.0.1:9/"],
-        &["wss://127.0.0.1:9/"],
+        &[uri, "--ca"],
+        &[uri, "--ca", "no such file"],
+        &[uri, "--proxy"],
+        &[uri, "--proxy", "ftp://127.0.0.1:9"],
+        &[uri, "--proxy", "http://127.0.0.1:9/path"],
         &["ws:/127.0.0.1:9/"],
         &["ws://"],
         &["ws:///path"],

@@ -5,13 +5,12 @@ use std::net::{SocketAddr, TcpStream};
 
 use framewire::{
     Config, Deflate, Message,
-    blocking::{self, WebSocket, connect_with},
-    client::{self, Request},
+    blocking::{self, WebSocket},
     server,
 };
 
 use crate::{
-    ECHOES, assert_done, connect,
+    ECHOES, assert_done, connect, connect_with,
     programs::{Program, accepted, peer},
 };
 
@@ -21,9 +20,7 @@ fn config() -> Config {
 
 /// Offers compression.
 fn connect_compressed(address: SocketAddr) -> WebSocket<TcpStream> {
-    let request = Request::new(&format!("ws://{address}/")).expect("a valid URI");
-    let config = client::Config::new().connection(config());
-    connect_with(&request, &config).expect("a WebSocket").0
+    connect_with(address, "/", config())
 }
 
 fn long() -> String {

@@ -383,6 +383,9 @@ fn build(profile: &Path) {
     if cfg!(feature = "http") {
         cargo.args(["--features", "http"]);
     }
+    if cfg!(feature = "rustls") {
+        cargo.args(["--features", "rustls"]);
+    }
     let done = cargo.output().expect("cargo can be started");
     assert!(
         done.status.success(),

@@ -218,6 +218,8 @@ pub(crate) fn is_gone(error: &Error) -> bool {
 pub(crate) fn timed_out<T>(result: &Result<T, Error>) -> Option<TimedOut> {
     match result {
         Err(Error::TimedOut(timed_out)) => Some(*timed_out),
+        // It did not even come to the opening handshake, for which it is the same deadline.
+        Err(Error::Connect(error)) if error.is_timeout() => Some(TimedOut::Handshake),
         _ => None,
     }
 }

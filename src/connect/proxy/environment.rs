@@ -60,8 +60,9 @@ impl Proxies {
     ///   `example.com` is this name and all below it, `.example.com` and `*.example.com` only those below
     ///   it; IP addresses (IPv6 with or without brackets) and blocks of them such as `192.0.2.0/24` are
     ///   compared with addresses, not with what a name resolves to; a port may follow behind a colon, but
-    ///   for blocks; `*` is every server. Letter case and a dot at the end of a name do not count. What is
-    ///   none of this matches nothing, and is no error: other programs understand more.
+    ///   for blocks; `*` is every server. Letter case and a dot at the end of a name do not count. Names
+    ///   beyond ASCII are written in their `xn--` form. What is none of this matches nothing, and is no
+    ///   error: other programs understand more.
     /// - Names in capitals are the same, but the others come first. Empty is as good as not there.
     ///
     /// Servers on this very machine (`localhost`, names below it, loopback addresses) are always reached

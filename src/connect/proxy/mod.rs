@@ -15,11 +15,8 @@ use thiserror::Error;
 
 pub use environment::{InvalidEnvironment, Proxies};
 
-use crate::client::{Uri, parse_userinfo};
-use crate::handshake::{
-    authority::{is_host, parse_port, split},
-    header,
-};
+use crate::client::{InvalidUri, Uri, parse_authority, parse_userinfo};
+use crate::handshake::header;
 
 /// A proxy that servers are reached through: `scheme://user:password@host:port`.
 ///
@@ -150,10 +147,11 @@ impl Proxy {
             Some((userinfo, authority)) => (userinfo, authority),
             None => ("", authority),
         };
-        let (host, port) = parse_authority(authority, scheme)?;
+        let (host, port) = parse_authority(authority, scheme.default_port())?;
+        let unbracketed = host.strip_prefix('[').and_then(|h| h.strip_suffix(']'));
         let proxy = Self {
             scheme,
-            host: host.into(),
+            host: unbracketed.unwrap_or(&host).into(),
             port,
             credentials: None,
         };
@@ -208,24 +206,20 @@ impl Proxy {
     }
 }
 
-/// Host, without brackets, and port.
-fn parse_authority(authority: &str, scheme: Scheme) -> Result<(&str, u16), InvalidProxy> {
-    use InvalidProxy as E;
-
-    let (host, port) = split(authority).ok_or(E::Host)?;
-    if !host.is_ascii() {
-        return Err(E::NonAsciiHost);
+impl From<InvalidUri> for InvalidProxy {
+    /// Of what a host and a port can be wrong with.
+    fn from(error: InvalidUri) -> Self {
+        match error {
+            InvalidUri::NonAsciiHost => Self::NonAsciiHost,
+            InvalidUri::Port => Self::Port,
+            InvalidUri::Scheme
+            | InvalidUri::TooLong
+            | InvalidUri::Character
+            | InvalidUri::Fragment
+            | InvalidUri::Userinfo
+            | InvalidUri::Host => Self::Host,
+        }
     }
-    // No resolver would know what to do with an encoded name.
-    if !is_host(host) || host.contains('%') {
-        return Err(E::Host);
-    }
-    let port = match port {
-        None | Some("") => scheme.default_port(),
-        Some(digits) => parse_port(digits).filter(|&port| port > 0).ok_or(E::Port)?,
-    };
-    let unbracketed = host.strip_prefix('[').and_then(|h| h.strip_suffix(']'));
-    Ok((unbracketed.unwrap_or(host), port))
 }
 
 /// Host and port in one, an IPv6 address in brackets. The port is always there.
@@ -283,8 +277,11 @@ pub enum InvalidProxy {
     /// The host is empty, or neither a name nor an IP address.
     #[error("the proxy has no valid host")]
     Host,
-    /// The host is not ASCII: write it in its `xn--` form (RFC 5891).
-    #[error("the host of the proxy is not ASCII: write it in its xn-- form")]
+    /// The host is not ASCII: write it in its `xn--` form (RFC 5891), or enable the feature `idna`, with which
+    /// this never occurs.
+    #[error(
+        "the host of the proxy is not ASCII: write it in its xn-- form, or enable the feature idna"
+    )]
     NonAsciiHost,
     /// The port is not a number from 1 to 65535.
     #[error("the port of the proxy is not a number from 1 to 65535")]

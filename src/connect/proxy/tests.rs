@@ -10,6 +10,13 @@ fn credentials(uri: &str) -> Option<Credentials> {
 fn proxies_are_taken_by_their_uri() {
     for (text, host, port, shown) in [
         ("http://p", "p", 80, "http://p:80"),
+        #[cfg(feature = "idna")]
+        (
+            "http://ü.example",
+            "xn--tda.example",
+            80,
+            "http://xn--tda.example:80",
+        ),
         ("https://p/", "p", 443, "https://p:443"),
         ("SOCKS5://p", "p", 1080, "socks5://p:1080"),
         ("socks5h://p:9050/", "p", 9050, "socks5h://p:9050"),
@@ -67,7 +74,10 @@ fn what_is_not_clear_is_refused() {
         ("http://::1", E::Host),
         ("http://[::1", E::Host),
         ("http://[fe80::1%25eth0]", E::Host),
+        #[cfg(not(feature = "idna"))]
         ("http://ü", E::NonAsciiHost),
+        #[cfg(feature = "idna")]
+        ("http://ü℀", E::Host),
         ("http://p:0", E::Port),
         ("http://p:65536", E::Port),
         ("http://p:+1", E::Port),

@@ -99,6 +99,12 @@ impl Config {
         self
     }
 
+    /// How long connecting may take.
+    #[cfg(feature = "std")]
+    pub(crate) fn time_limit(&self) -> Duration {
+        self.timeout
+    }
+
     /// What is left of the time-out.
     #[cfg(feature = "std")]
     pub(crate) fn time_left(&self, elapsed: Duration) -> Duration {

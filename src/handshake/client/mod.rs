@@ -86,7 +86,7 @@ use body::Body;
 use check::{Asked, check};
 pub(crate) use reader::ResponseReader;
 #[cfg(feature = "std")]
-pub(crate) use uri::parse_userinfo;
+pub(crate) use uri::{parse_authority, parse_userinfo};
 
 /// An opening handshake in progress.
 ///

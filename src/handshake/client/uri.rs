@@ -135,20 +135,7 @@ impl Uri {
             Some((userinfo, authority)) => (Some(userinfo), authority),
             None => (None, authority),
         };
-        let (host, port) = split(authority).ok_or(E::Host)?;
-        let host = if host.is_ascii() {
-            Cow::Borrowed(host)
-        } else {
-            Cow::Owned(idn::to_ascii(host)?)
-        };
-        // No resolver would know what to do with an encoded name.
-        if !is_host(&host) || host.contains('%') {
-            return Err(E::Host);
-        }
-        let port = match port {
-            None | Some("") => default_port(secure),
-            Some(digits) => parse_port(digits).filter(|&port| port > 0).ok_or(E::Port)?,
-        };
+        let (host, port) = parse_authority(authority, default_port(secure))?;
         let uri = Self {
             secure,
             host: host.into(),
@@ -161,6 +148,30 @@ impl Uri {
         }
         Ok((uri, userinfo))
     }
+}
+
+/// Host, with the brackets of an IPv6 address, and port, of URIs that say where to connect.
+pub(crate) fn parse_authority(
+    authority: &str,
+    default_port: u16,
+) -> Result<(Cow<'_, str>, u16), InvalidUri> {
+    use InvalidUri as E;
+
+    let (host, port) = split(authority).ok_or(E::Host)?;
+    let host = if host.is_ascii() {
+        Cow::Borrowed(host)
+    } else {
+        Cow::Owned(idn::to_ascii(host)?)
+    };
+    // No resolver would know what to do with an encoded name.
+    if !is_host(&host) || host.contains('%') {
+        return Err(E::Host);
+    }
+    let port = match port {
+        None | Some("") => default_port,
+        Some(digits) => parse_port(digits).filter(|&port| port > 0).ok_or(E::Port)?,
+    };
+    Ok((host, port))
 }
 
 fn default_port(secure: bool) -> u16 {
