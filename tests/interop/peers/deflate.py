@@ -1,7 +1,8 @@
-"""Compressed messages, exchanged with the library websockets: see `run`, which runs this.
+"""Compressed messages (RFC 7692), exchanged with the library websockets under all parameters, in both
+directions: its client with `echo`, and `client` with its server.
 
-websockets inflates with zlib and the very window that was agreed on, so that it refuses a message that
-refers back further.
+Each line of the output is a check, as `common.py` tells. websockets inflates with zlib and the very window
+that was agreed on, so that it refuses a message that refers back further.
 """
 
 import base64
@@ -10,7 +11,6 @@ import random
 import subprocess
 import sys
 import threading
-from importlib.metadata import version
 
 from websockets.extensions.permessage_deflate import (
     ClientPerMessageDeflateFactory,
@@ -110,9 +110,14 @@ class Counter:
         )
 
 
+def fail(complaint):
+    print(f"failed {complaint}", flush=True)
+    sys.exit(1)
+
+
 def check(condition, complaint):
     if not condition:
-        sys.exit(f"FAILED: {complaint}")
+        fail(complaint)
 
 
 def check_same(name, number, message, answer):
@@ -120,13 +125,13 @@ def check_same(name, number, message, answer):
         # Not the messages themselves, which may be long.
         kinds = [type(message).__name__, type(answer).__name__]
         lengths = [len(message), len(answer)]
-        sys.exit(f"FAILED: {name}: message {number} differs: {kinds}, lengths {lengths}")
+        fail(f"{name}: message {number} differs: {kinds}, lengths {lengths}")
 
 
 def report(name, sent, counter):
     size = sum(len(message) for message in sent)
     print(
-        f"{name}: {counter.describe()}; {len(sent)} messages of {size} bytes, "
+        f"ok {name}: {counter.describe()}; {len(sent)} messages of {size} bytes, "
         f"{counter.compressed} came compressed: all the same",
         flush=True,
     )
@@ -268,10 +273,9 @@ def check_client(program):
 
 def main():
     echo, client = sys.argv[1:]
-    print(f"websockets {version('websockets')}, Python {sys.version.split()[0]}")
     check_echo(echo)
     check_client(client)
-    print("OK: no difference")
+    print("done")
 
 
 if __name__ == "__main__":
