@@ -40,12 +40,12 @@ type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
 #[tokio::main]
 async fn main() -> Outcome<()> {
     let options = Arc::new(Options::from_args(env::args().skip(1))?);
-    let listener = TcpListener::bind(&options.listen).await?;
+    let listener = bind(&options.listen).await?;
     let address = listener.local_addr()?;
     println!("listening on {address}");
     #[cfg(feature = "rustls")]
     if let Some(tls) = &options.tls {
-        let listener = TcpListener::bind(&tls.listen).await?;
+        let listener = bind(&tls.listen).await?;
         println!("listening on {} with TLS", listener.local_addr()?);
         let (config, options) = (Arc::clone(&tls.config), Arc::clone(&options));
         tokio::spawn(async move {
@@ -56,6 +56,11 @@ async fn main() -> Outcome<()> {
     println!("open http://{address}/ in a browser, or connect to ws://{address}/ with any client");
     accept(listener, &options, Ok::<_, Infallible>).await;
     Ok(())
+}
+
+async fn bind(address: &str) -> Outcome<TcpListener> {
+    let bound = TcpListener::bind(address).await;
+    Ok(bound.map_err(|error| format!("{address}: {error}"))?)
 }
 
 /// Takes in whoever comes, for ever. `wrap` makes a transport of the socket.

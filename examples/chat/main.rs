@@ -68,7 +68,9 @@ type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
 
 #[tokio::main]
 async fn main() -> Outcome<()> {
-    let listener = TcpListener::bind(address(env::args().skip(1))?).await?;
+    let address = address(env::args().skip(1))?;
+    let listener = TcpListener::bind(&address).await;
+    let listener = listener.map_err(|error| format!("{address}: {error}"))?;
     let address = listener.local_addr()?;
     println!("listening on {address}");
     println!("open http://{address}/ in a browser, in two windows");
