@@ -45,18 +45,8 @@ pub(super) fn dial(
     deadline: Deadline<'_>,
     turns: Option<&Turns>,
 ) -> Result<Dialled, ConnectError> {
-    let attempts = Attempts::of(host, lookup(host.name, host.port, deadline.left()))?;
-    connect_any(attempts, deadline, turns).map_err(|attempts| attempts.into_error(host))
-}
-
-/// Connects to whichever address answers first.
-fn connect_any(
-    mut attempts: Attempts,
-    deadline: Deadline<'_>,
-    turns: Option<&Turns>,
-) -> Result<Dialled, Attempts> {
-    let dialled = race(&mut attempts, deadline, turns);
-    dialled.ok_or(attempts)
+    let mut attempts = Attempts::of(host, lookup(host.name, host.port, deadline.left()))?;
+    race(&mut attempts, deadline, turns).ok_or_else(|| attempts.into_error(host))
 }
 
 /// The addresses of a host. The system's resolver knows no deadline: it has a thread for itself.
@@ -203,6 +193,14 @@ mod tests {
                 .map(|attempt| (attempt.address, attempt.error.kind()))
                 .collect()
         })
+    }
+
+    fn connect_any(
+        mut attempts: Attempts,
+        deadline: Deadline<'_>,
+        turns: Option<&Turns>,
+    ) -> Result<Dialled, Attempts> {
+        race(&mut attempts, deadline, turns).ok_or(attempts)
     }
 
     /// An address where neither yes nor no is said: whoever comes waits. As long as the sockets live.
