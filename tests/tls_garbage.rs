@@ -12,51 +12,15 @@ mod tls_ends;
 use std::{cell::RefCell, rc::Rc, sync::Arc};
 
 use framewire::{
-    Config, Error, Message, Role, server,
+    Config, Error, Message, server,
     tls::rustls::{self, AlertDescription},
 };
 use script::{End, Wire};
-use support::{
-    ROLES,
-    wire::{close, frame, input},
-};
-use tls::{Peer, VERSIONS, Version, client_config, good, records, server_config};
-use tls_ends::{ADAPTERS, Adapter, Tls, WireEnd};
-
-#[derive(Clone, Copy, Debug)]
-struct Case {
-    adapter: Adapter,
-    role: Role,
-    version: Version,
-}
-
-fn cases() -> impl Iterator<Item = Case> {
-    ADAPTERS.into_iter().flat_map(|adapter| {
-        ROLES.into_iter().flat_map(move |role| {
-            VERSIONS.into_iter().map(move |version| Case {
-                adapter,
-                role,
-                version,
-            })
-        })
-    })
-}
+use support::wire::{close, frame, input};
+use tls::{Peer, VERSIONS, good, records, server_config};
+use tls_ends::{ADAPTERS, Adapter, Case, Tls, WireEnd, cases};
 
 impl Case {
-    fn tls(self) -> Tls {
-        match self.role {
-            Role::Client => Tls::Client(Arc::new(client_config(self.version))),
-            Role::Server => Tls::Server(Arc::new(server_config(self.version, &good()))),
-        }
-    }
-
-    fn peer(self) -> Peer {
-        match self.role {
-            Role::Client => Peer::server(self.version),
-            Role::Server => Peer::client(self.version),
-        }
-    }
-
     /// A WebSocket that has sent a message, and a peer that has said nothing yet.
     fn open(self) -> (WireEnd, Wire, Rc<RefCell<Peer>>) {
         let wire = Wire::new([]).end(End::Silence);

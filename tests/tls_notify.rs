@@ -16,56 +16,29 @@ use framewire::{
 };
 use script::{Call, Wire};
 use support::{
-    ROLES, connection,
+    connection,
     trace::Seen,
     wire::{close, frame, input},
 };
-use tls::{Peer, VERSIONS, Version, client_config, contains, echo, good, server_config};
-use tls_ends::{ADAPTERS, Adapter, End, Runs, Tls, WireEnd};
-
-#[derive(Clone, Copy, Debug)]
-struct Case {
-    adapter: Adapter,
-    role: Role,
-    version: Version,
-}
-
-fn cases() -> impl Iterator<Item = Case> {
-    ADAPTERS.into_iter().flat_map(|adapter| {
-        ROLES.into_iter().flat_map(move |role| {
-            VERSIONS.into_iter().map(move |version| Case {
-                adapter,
-                role,
-                version,
-            })
-        })
-    })
-}
+use tls::{Peer, VERSIONS, Version, contains, echo, good, server_config};
+use tls_ends::{ADAPTERS, Adapter, Case, End, Runs, Tls, WireEnd, cases};
 
 impl Case {
     /// A WebSocket, and a peer that says something first.
     fn open(self, say: &[u8]) -> (WireEnd, Wire, Rc<RefCell<Peer>>) {
-        let (tls, peer, other) = match self.role {
-            Role::Client => (
-                Tls::Client(Arc::new(client_config(self.version))),
-                Peer::server(self.version),
-                Role::Server,
-            ),
-            Role::Server => (
-                Tls::Server(Arc::new(server_config(self.version, &good()))),
-                Peer::client(self.version),
-                Role::Client,
-            ),
+        let other = match self.role {
+            Role::Client => Role::Server,
+            Role::Server => Role::Client,
         };
         let mut say = Some(input(self.role, say));
         let seen = Rc::<RefCell<Vec<Seen>>>::default();
         let mut app = echo(connection(other, Config::new()), seen);
-        let (wire, peer) = peer.attach(Wire::new([]), move |bytes| {
+        let (wire, peer) = self.peer().attach(Wire::new([]), move |bytes| {
             let (answer, ends) = app(bytes);
             let said = say.take().unwrap_or_default();
             ([said, answer].concat(), ends)
         });
-        let mut ws = tls.over(self.adapter, Config::new(), wire.clone());
+        let mut ws = self.tls().over(self.adapter, Config::new(), wire.clone());
         ws.send("begin").expect("the handshake is done");
         (ws, wire, peer)
     }

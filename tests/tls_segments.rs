@@ -9,17 +9,15 @@ mod tls;
 #[path = "support/tls_ends.rs"]
 mod tls_ends;
 
-use std::{cell::RefCell, io::ErrorKind, rc::Rc, sync::Arc};
+use std::{cell::RefCell, io::ErrorKind, rc::Rc};
 
-use framewire::{Config, Event, Keepalive, MessageKind, Role};
+use framewire::{Config, Event, Keepalive, MessageKind};
 use script::{End, Fault, Moment, Wire};
 use support::{
-    ROLES,
     trace::Seen,
     wire::{close, frame, input},
 };
-use tls::{Peer, VERSIONS, Version, client_config, good, server_config};
-use tls_ends::{ADAPTERS, Adapter, Tls};
+use tls_ends::{Case, cases};
 
 /// Everything that can be observed.
 #[derive(Debug, PartialEq, Eq)]
@@ -32,40 +30,7 @@ struct Run {
     clean: bool,
 }
 
-#[derive(Clone, Copy, Debug)]
-struct Case {
-    adapter: Adapter,
-    role: Role,
-    version: Version,
-}
-
-fn cases() -> impl Iterator<Item = Case> {
-    ADAPTERS.into_iter().flat_map(|adapter| {
-        ROLES.into_iter().flat_map(move |role| {
-            VERSIONS.into_iter().map(move |version| Case {
-                adapter,
-                role,
-                version,
-            })
-        })
-    })
-}
-
 impl Case {
-    fn tls(self) -> Tls {
-        match self.role {
-            Role::Client => Tls::Client(Arc::new(client_config(self.version))),
-            Role::Server => Tls::Server(Arc::new(server_config(self.version, &good()))),
-        }
-    }
-
-    fn peer(self) -> Peer {
-        match self.role {
-            Role::Client => Peer::server(self.version),
-            Role::Server => Peer::client(self.version),
-        }
-    }
-
     /// Echoes all that a peer says, which it does in records of `most` bytes.
     fn echoes(self, frames: &[u8], most: usize, shape: impl Fn(Wire) -> Wire) -> Run {
         // Deadlines, so that no call of a blocking transport is without a limit.

@@ -9,44 +9,15 @@ mod tls;
 #[path = "support/tls_ends.rs"]
 mod tls_ends;
 
-use std::{cell::RefCell, io::ErrorKind, rc::Rc, sync::Arc};
+use std::{cell::RefCell, io::ErrorKind, rc::Rc};
 
 use framewire::{Config, Error, Message, Role, blocking, client, server};
 use script::{End, Why, Wire, websocket, why};
-use support::{
-    ROLES,
-    wire::{close, frame, input},
-};
-use tls::{Peer, VERSIONS, Version, client_config, good, server_config};
-use tls_ends::{ADAPTERS, Adapter, Runs, Tls};
-
-#[derive(Clone, Copy, Debug)]
-struct Case {
-    adapter: Adapter,
-    role: Role,
-    version: Version,
-}
-
-fn cases() -> impl Iterator<Item = Case> {
-    ADAPTERS.into_iter().flat_map(|adapter| {
-        ROLES.into_iter().flat_map(move |role| {
-            VERSIONS.into_iter().map(move |version| Case {
-                adapter,
-                role,
-                version,
-            })
-        })
-    })
-}
+use support::wire::{close, frame, input};
+use tls::Peer;
+use tls_ends::{Adapter, Case, Runs, cases};
 
 impl Case {
-    fn tls(self) -> Tls {
-        match self.role {
-            Role::Client => Tls::Client(Arc::new(client_config(self.version))),
-            Role::Server => Tls::Server(Arc::new(server_config(self.version, &good()))),
-        }
-    }
-
     /// A peer that says these frames, a record for each, as soon as it can, but of whose ciphertext only so
     /// much arrives. Tells how much there was.
     fn cut(self, say: Vec<Vec<u8>>, most: usize, end: End) -> (Wire, Rc<RefCell<usize>>) {

@@ -23,7 +23,11 @@ use tokio::{
     runtime::{Builder, Runtime},
 };
 
-use crate::{script::Wire, support::connection};
+use crate::{
+    script::Wire,
+    support::{ROLES, connection},
+    tls::{Peer, VERSIONS, Version, client_config, good, server_config},
+};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Adapter {
@@ -32,6 +36,42 @@ pub(crate) enum Adapter {
 }
 
 pub(crate) const ADAPTERS: [Adapter; 2] = [Adapter::Blocking, Adapter::Tokio];
+
+/// Every adapter in each role with each version, and a peer made of rustls alone.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Case {
+    pub(crate) adapter: Adapter,
+    pub(crate) role: Role,
+    pub(crate) version: Version,
+}
+
+pub(crate) fn cases() -> impl Iterator<Item = Case> {
+    ADAPTERS.into_iter().flat_map(|adapter| {
+        ROLES.into_iter().flat_map(move |role| {
+            VERSIONS.into_iter().map(move |version| Case {
+                adapter,
+                role,
+                version,
+            })
+        })
+    })
+}
+
+impl Case {
+    pub(crate) fn tls(self) -> Tls {
+        match self.role {
+            Role::Client => Tls::Client(Arc::new(client_config(self.version))),
+            Role::Server => Tls::Server(Arc::new(server_config(self.version, &good()))),
+        }
+    }
+
+    pub(crate) fn peer(self) -> Peer {
+        match self.role {
+            Role::Client => Peer::server(self.version),
+            Role::Server => Peer::client(self.version),
+        }
+    }
+}
 
 /// What polled WebSockets run on.
 #[derive(Clone)]
