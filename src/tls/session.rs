@@ -18,8 +18,8 @@ pub(crate) struct Session {
     /// Whether what the handshake has to say may not have left yet.
     opening: bool,
     closing: bool,
-    /// Why no more ciphertext is taken. What came before is still there to be read.
-    failure: Option<rustls::Error>,
+    /// Why no more ciphertext is taken. What came before is still there to be read. A pointer: most have none.
+    failure: Option<Box<rustls::Error>>,
 }
 
 impl Session {
@@ -87,7 +87,7 @@ impl Session {
     /// Fails if no more ciphertext is taken.
     pub(crate) fn check(&self) -> io::Result<()> {
         match &self.failure {
-            Some(error) => Err(io::Error::new(io::ErrorKind::InvalidData, error.clone())),
+            Some(error) => Err(io::Error::new(io::ErrorKind::InvalidData, *error.clone())),
             None => Ok(()),
         }
     }
@@ -120,7 +120,7 @@ impl Session {
             Ok(state) => return Ok(state.plaintext_bytes_to_read() > 0),
             Err(error) => error,
         };
-        self.failure = Some(error);
+        self.failure = Some(Box::new(error));
         let rest = self.connection.reader().fill_buf().map(<[u8]>::is_empty);
         match rest {
             Ok(false) => Ok(true),
