@@ -82,7 +82,7 @@ fn poll_once<F: Future>(future: F) -> Poll<F::Output> {
 fn message_costs_no_allocation_once_the_thread_is_warm() {
     for role in ROLES {
         for form in FORMS {
-            for (messages, len) in [(1, 5), (1, 5000), (64, 5), (64, 1000)] {
+            for (messages, len) in [(1, 5), (1, 5000), (64, 5), (64, 1000), (1, 1 << 20)] {
                 let bytes = input(role, &frame(0x82, &vec![9; len])).repeat(messages);
                 let (left, taken) = (Rc::new(Cell::new(0)), Rc::new(Cell::new(0)));
                 let stream = Echo {

@@ -5,18 +5,64 @@ use std::{boxed::Box, thread_local, vec::Vec};
 
 use crate::{Connection, RecvBuf};
 
-/// What a thread keeps at most: as many buffers of either kind, and none that is larger.
-const KEPT: usize = 4;
-const LARGEST: usize = 1 << 20;
+/// What a thread keeps at most of either kind: so many, with so many bytes together, none of them with more than half
+/// of those. That is enough for some connections that exchange messages of a megabyte at the same time: to give that
+/// much back to the system and get it again costs more than all the rest of such a message.
+const KEPT: usize = 8;
+const BYTES: usize = 8 << 20;
 
 #[derive(Default)]
-#[expect(
-    clippy::vec_box,
-    reason = "it is the boxes that are lent: a connection that waits has room for a pointer only"
-)]
 struct Pool {
-    receiving: Vec<Box<RecvBuf>>,
-    sending: Vec<Box<[u8]>>,
+    receiving: Kept<Box<RecvBuf>>,
+    sending: Kept<Box<[u8]>>,
+}
+
+/// Storage of one kind.
+struct Kept<T> {
+    storage: Vec<T>,
+    /// The capacity of all of it.
+    bytes: usize,
+}
+
+trait Storage {
+    fn size(&self) -> usize;
+}
+
+impl Storage for Box<RecvBuf> {
+    fn size(&self) -> usize {
+        self.capacity()
+    }
+}
+
+impl Storage for Box<[u8]> {
+    fn size(&self) -> usize {
+        self.len()
+    }
+}
+
+impl<T: Storage> Kept<T> {
+    fn take(&mut self) -> Option<T> {
+        let storage = self.storage.pop()?;
+        self.bytes -= storage.size();
+        Some(storage)
+    }
+
+    fn put(&mut self, storage: T) {
+        let size = storage.size();
+        if self.storage.len() < KEPT && size <= BYTES / 2 && self.bytes + size <= BYTES {
+            self.bytes += size;
+            self.storage.push(storage);
+        }
+    }
+}
+
+impl<T> Default for Kept<T> {
+    fn default() -> Self {
+        Self {
+            storage: Vec::new(),
+            bytes: 0,
+        }
+    }
 }
 
 thread_local! {
@@ -31,6 +77,16 @@ impl Lease {
     /// A buffer that is its own already.
     pub(super) fn of(rx: RecvBuf) -> Self {
         Self(Some(Box::new(rx)))
+    }
+
+    /// The buffer, to read to: with more storage if it waited with little.
+    pub(super) fn for_reading(&mut self, connection: &mut Connection) -> &mut RecvBuf {
+        if let Some(rx) = &mut self.0
+            && rx.is_tight()
+        {
+            rx.exchange(&mut take());
+        }
+        self.get(connection)
     }
 
     /// The buffer, which is borrowed if there is none. So is the storage for what `connection` sends.
@@ -49,7 +105,12 @@ impl Lease {
         if let Some(rx) = self.0.take_if(|rx| rx.is_empty()) {
             give_back_receiving(rx);
         } else if let Some(rx) = &mut self.0 {
-            rx.fit();
+            rx.fit_parts();
+            if rx.is_loose() {
+                let mut other = Box::new(RecvBuf::new());
+                rx.exchange(&mut other);
+                give_back_receiving(other);
+            }
         }
         give_back(connection);
     }
@@ -72,16 +133,16 @@ impl Drop for Lease {
 
 #[inline(never)]
 fn borrow(connection: &mut Connection) -> Box<RecvBuf> {
-    let mut rx = with(|pool| pool.receiving.pop()).unwrap_or_default();
+    let mut rx = take();
     connection.adopt(&mut rx);
     lend(connection);
     rx
 }
 
-/// A buffer for something else than a connection.
-#[cfg(all(feature = "rustls", any(feature = "tokio", feature = "futures")))]
+/// A buffer, for a connection or for something else.
 pub(super) fn take() -> Box<RecvBuf> {
-    with(|pool| pool.receiving.pop()).unwrap_or_default()
+    let kept = with(|pool| pool.receiving.take()).flatten();
+    kept.unwrap_or_else(|| Box::new(RecvBuf::shared()))
 }
 
 /// Takes it back, with whatever is left in it.
@@ -95,7 +156,7 @@ pub(super) fn put(mut rx: Box<RecvBuf>) {
 pub(super) fn lend(connection: &mut Connection) {
     let tx = connection.send_buf();
     if tx.capacity() == 0
-        && let Some(storage) = with(|pool| pool.sending.pop())
+        && let Some(storage) = with(|pool| pool.sending.take()).flatten()
     {
         tx.lend_storage(storage);
     }
@@ -104,22 +165,18 @@ pub(super) fn lend(connection: &mut Connection) {
 /// Takes back the storage for what `connection` sends, if nothing waits in it.
 pub(super) fn give_back(connection: &mut Connection) {
     let storage = connection.send_buf().take_storage();
-    if is_worth_keeping(storage.len()) {
-        with(|pool| (pool.sending.len() < KEPT).then(|| pool.sending.push(storage)));
+    if !storage.is_empty() {
+        with(|pool| pool.sending.put(storage));
     }
 }
 
 fn give_back_receiving(rx: Box<RecvBuf>) {
-    if is_worth_keeping(rx.capacity()) {
-        with(|pool| (pool.receiving.len() < KEPT).then(|| pool.receiving.push(rx)));
+    if rx.is_ample() {
+        with(|pool| pool.receiving.put(rx));
     }
 }
 
-fn is_worth_keeping(capacity: usize) -> bool {
-    (1..=LARGEST).contains(&capacity)
-}
-
 /// Nothing is kept by a thread that ends.
-fn with<T>(use_it: impl FnOnce(&mut Pool) -> Option<T>) -> Option<T> {
-    POOL.try_with(|pool| use_it(&mut pool.borrow_mut())).ok()?
+fn with<T>(use_it: impl FnOnce(&mut Pool) -> T) -> Option<T> {
+    POOL.try_with(|pool| use_it(&mut pool.borrow_mut())).ok()
 }
