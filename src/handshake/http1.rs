@@ -98,16 +98,26 @@ impl Scanner {
     /// complete.
     ///
     /// What is wrong is told at the first byte that makes it so: `seen` ends with it.
-    pub(super) fn scan(&mut self, unseen: &[u8], limits: &Limits) -> Result<bool, HeadError> {
-        for &byte in unseen {
-            if self.state == State::End {
-                break;
-            }
-            if self.seen == limits.head {
+    pub(super) fn scan(&mut self, mut unseen: &[u8], limits: &Limits) -> Result<bool, HeadError> {
+        while let Some((&byte, rest)) = unseen.split_first()
+            && self.state != State::End
+        {
+            let room = limits.head - self.seen;
+            if room == 0 {
                 return Err(HeadError::HeadTooLarge);
+            }
+            if self.state == State::Header {
+                // Nearly all of a head.
+                let n = visible_len(unseen).min(room);
+                if n > 0 {
+                    self.seen += n;
+                    (_, unseen) = unseen.split_at(n);
+                    continue;
+                }
             }
             self.seen += 1;
             self.state = self.step(byte, limits)?;
+            unseen = rest;
         }
         Ok(self.state == State::End)
     }
@@ -155,6 +165,17 @@ impl Scanner {
         };
         Ok(next)
     }
+}
+
+/// How many bytes there are before the first control character, which is all that matters within a header line.
+fn visible_len(bytes: &[u8]) -> usize {
+    let is_visible = |byte: &u8| *byte >= b' ' && *byte != 0x7f;
+    let (chunks, rest) = bytes.as_chunks::<16>();
+    // Without a branch for each byte, compilers make vectors of it.
+    let all_visible = |chunk: &&[u8; 16]| chunk.iter().fold(true, |all, b| all & is_visible(b));
+    let whole = chunks.iter().take_while(all_visible).count();
+    let rest = chunks.get(whole).map_or(rest, |chunk| chunk);
+    whole * 16 + rest.iter().take_while(|byte| is_visible(byte)).count()
 }
 
 /// The first line of a request (RFC 9112 section 3).

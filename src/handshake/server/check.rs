@@ -52,8 +52,12 @@ pub(super) fn check<'a>(
     }
     let key = fields.key.required(E::MissingKey, E::RepeatedKey)?;
     let key = Key::parse(key).ok_or(E::InvalidKey)?;
-    check_subprotocols(values(headers.clone(), "sec-websocket-protocol"))?;
-    extension::check(values(headers, "sec-websocket-extensions"))?;
+    if fields.subprotocols {
+        check_subprotocols(values(headers.clone(), "sec-websocket-protocol"))?;
+    }
+    if fields.extensions {
+        extension::check(values(headers, "sec-websocket-extensions"))?;
+    }
     if !policy.allows(origin, host) {
         return Err(E::OriginNotAllowed);
     }
@@ -93,8 +97,10 @@ struct Fields<'a> {
     upgrade: bool,
     /// Whether Connection has `Upgrade` in it.
     connection: bool,
-    /// Whether there is any header of the WebSocket protocol.
+    /// Whether there is any header of the WebSocket protocol, and of these two.
     websocket: bool,
+    subprotocols: bool,
+    extensions: bool,
 }
 
 impl<'a> Fields<'a> {
@@ -120,6 +126,10 @@ impl<'a> Fields<'a> {
                     fields.key.add(value);
                 } else if is("sec-websocket-version") {
                     fields.version.add(value);
+                } else if is("sec-websocket-protocol") {
+                    fields.subprotocols = true;
+                } else if is("sec-websocket-extensions") {
+                    fields.extensions = true;
                 }
             }
         }
