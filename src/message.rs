@@ -72,8 +72,8 @@ impl From<Bytes> for Message {
 /// What can be sent as one message: text, bytes, a [`Message`], a [`PreparedMessage`].
 ///
 /// Adapters take it, so that nothing has to be copied into a `Message` first. Strings are text, bytes
-/// are binary. [`Bytes`] and what is made of them may be shared instead of copied, as
-/// [`Connection::send_bytes`] tells.
+/// are binary. What is given as a whole, a [`String`], [`Bytes`] and what is made of them, may be shared instead
+/// of copied, as [`Connection::send_bytes`] tells.
 pub trait Sendable {
     /// Queues the message on `connection`.
     ///
@@ -97,7 +97,7 @@ impl Sendable for &String {
 
 impl Sendable for String {
     fn queue(self, connection: &mut Connection) -> Result<(), SendError> {
-        connection.send_text(&self)
+        connection.send_owned(MessageKind::Text, self.into())
     }
 }
 
@@ -127,7 +127,7 @@ impl<const N: usize> Sendable for &[u8; N] {
 
 impl Sendable for Vec<u8> {
     fn queue(self, connection: &mut Connection) -> Result<(), SendError> {
-        connection.send_bytes(MessageKind::Binary, self.into())
+        connection.send_owned(MessageKind::Binary, self)
     }
 }
 

@@ -10,12 +10,12 @@ use std::{
 };
 
 use bytes::{Buf as _, Bytes};
-use framewire::{Config, Connection, MessageKind, PreparedMessage, Role};
+use framewire::{Config, Connection, Event, MessageKind, PreparedMessage, RecvBuf, Role};
 use proptest::{collection::vec, prelude::*};
 use support::{
     ROLES, connection,
     trace::drain,
-    wire::{frame, read_output},
+    wire::{frame, input, read_output},
 };
 
 /// What panicked says.
@@ -258,6 +258,116 @@ fn transport_that_takes_nothing_is_an_error_and_nothing_is_lost() {
     assert_eq!(drain(&mut conn), expected);
 }
 
+/// The payload of a frame that is lent, and of one that waits before it.
+const LENT: &[u8] = &[7; 70_000];
+
+// req: A-09
+#[test]
+fn lent_payload_is_written_once_and_where_it_lies_and_the_rest_of_it_is_queued() {
+    for before in [0, 5] {
+        let ahead = frame(0x82, &vec![1; before]);
+        let ahead = if before == 0 { &[][..] } else { &ahead };
+        let expected = [ahead, &frame(0x82, LENT)].concat();
+        let whole = expected.len();
+        for takes in [1, 4, 6, 7, 8, 11, 16, 17, 18, 40_000, whole - 1, whole] {
+            let mut conn = connection(Role::Server, Config::new());
+            if before > 0 {
+                conn.send_binary(&vec![1; before]).expect("open");
+            }
+            let mut sink = Sink {
+                takes: [takes].into(),
+                ..Sink::default()
+            };
+            let n = conn.lend_binary(LENT, &mut sink).expect("no error");
+            assert_eq!((n, sink.calls), (takes, 1));
+            let stats = conn.stats();
+            let sent = u64::from(before > 0) + 1;
+            assert_eq!((stats.messages_sent, stats.frames_sent), (sent, sent));
+            assert_eq!(stats.bytes_sent, whole as u64);
+            if takes == whole {
+                assert!(conn.send_buf().is_empty());
+                assert!(conn.send_buf().capacity() < 1000, "nothing was copied");
+            }
+            sink.bytes.extend(drain(&mut conn));
+            assert!(sink.bytes == expected, "{takes} of {whole} with {before}");
+        }
+    }
+}
+
+#[test]
+fn what_can_not_be_lent_is_copied_and_the_same_on_the_wire() {
+    for role in ROLES {
+        for number in 0..3 {
+            let [mut lending, mut copying] = [(); 2].map(|()| {
+                let mut conn = connection(role, Config::new());
+                if number > 0 {
+                    let chained = Bytes::from(vec![3; 9000]);
+                    conn.send_bytes(MessageKind::Binary, chained).expect("open");
+                }
+                if number > 1 {
+                    conn.send_text("between").expect("open");
+                }
+                conn
+            });
+            let mut sink = Sink::default();
+            lending.lend_text("lent", &mut sink).expect("open");
+            copying.send_text("lent").expect("open");
+            assert_eq!(sink.calls, 1);
+            assert_eq!(sink.bytes, drain(&mut copying));
+            assert!(lending.send_buf().is_empty());
+        }
+    }
+}
+
+// req: A-09
+#[test]
+fn message_that_is_lent_to_a_failing_transport_is_queued_as_a_whole() {
+    for role in ROLES {
+        for failing in [
+            Ok(0),
+            Err(ErrorKind::WouldBlock),
+            Err(ErrorKind::Interrupted),
+            Err(ErrorKind::BrokenPipe),
+        ] {
+            let mut conn = connection(role, Config::new());
+            conn.send_text("ahead").expect("open");
+            let error = conn
+                .lend_binary(LENT, &mut Hostile(failing))
+                .expect_err("it fails");
+            let kind = failing.err().unwrap_or(ErrorKind::WriteZero);
+            assert!(matches!(error, framewire::Error::Io(error) if error.kind() == kind));
+            let frames = read_output(role, &drain(&mut conn));
+            let payloads: Vec<_> = frames.iter().map(|frame| &frame.payload[..]).collect();
+            assert_eq!(payloads, [b"ahead", LENT]);
+        }
+    }
+}
+
+#[test]
+fn message_that_is_refused_is_not_lent() {
+    for role in ROLES {
+        let mut conn = connection(role, Config::new().max_queued(5));
+        conn.send_text("ahead").expect("open");
+        let before = conn.send_buf().remaining();
+        let mut sink = Sink::default();
+        let error = conn.lend_binary(LENT, &mut sink).expect_err("no room");
+        assert!(matches!(error, framewire::Error::Send(_)));
+        assert_eq!((sink.calls, conn.send_buf().remaining()), (0, before));
+        assert_eq!(conn.stats().messages_sent, 1);
+    }
+}
+
+#[test]
+fn pong_that_waits_goes_ahead_of_what_is_lent() {
+    let mut conn = connection(Role::Server, Config::new());
+    let mut rx = RecvBuf::new();
+    rx.extend_from_slice(&input(Role::Server, &frame(0x89, b"ping")));
+    assert_eq!(conn.receive(&mut rx), Some(Event::Ping(b"ping")));
+    let mut sink = Sink::default();
+    conn.lend_binary(LENT, &mut sink).expect("open");
+    assert!(sink.bytes == [frame(0x8a, b"ping"), frame(0x82, LENT)].concat());
+}
+
 /// A transport that fails or lies.
 struct Hostile(Result<usize, ErrorKind>);
 
@@ -324,6 +434,14 @@ fn transport_that_claims_to_have_taken_more_than_it_was_given_is_found_out() {
             assert!(panic_message(|| drop(conn.send_buf().write_to(&mut liar))).is_some());
         }
         assert_eq!(conn.send_buf().remaining(), n);
+        if role == Role::Server {
+            // A header of ten bytes.
+            for lie in [n + 10 + LENT.len() + 1, usize::MAX] {
+                let mut liar = Hostile(Ok(lie));
+                assert!(panic_message(|| drop(conn.lend_binary(LENT, &mut liar))).is_some());
+            }
+            assert_eq!(conn.send_buf().remaining(), n);
+        }
     }
     // One write is given 16 slices: 8 headers and 8 payloads.
     for lie in [8 * 9004 + 1, 20 * 9004, 20 * 9004 + 1] {

@@ -5,7 +5,8 @@ mod support;
 
 use bytes::{Buf as _, Bytes};
 use framewire::{
-    CloseCode, Config, Connection, MessageKind, PreparedMessage, RecvBuf, Role, SendError, State,
+    CloseCode, Config, Connection, MessageKind, PreparedMessage, RecvBuf, Role, SendError,
+    Sendable as _, State,
 };
 use proptest::{collection::vec, prelude::*};
 use support::{
@@ -472,6 +473,27 @@ fn every_command_writes_the_same_frame_for_the_same_message() {
             for (message, kind) in prepared.iter().zip([TEXT, BINARY]) {
                 assert_eq!((message.kind(), message.payload()), (kind, data));
             }
+        }
+    }
+}
+
+#[test]
+fn owned_messages_are_shared_from_the_same_size_on() {
+    for size in SIZES {
+        let shared = size >= 8192;
+        let header = frame(0x82, &vec![0; size]).len() - size;
+        for kind in [TEXT, BINARY] {
+            let mut conn = connection(Role::Server, Config::new());
+            let data = vec![b'o'; size];
+            let place = data.as_ptr();
+            let queued = match kind {
+                TEXT => String::from_utf8(data).expect("ASCII").queue(&mut conn),
+                BINARY => data.queue(&mut conn),
+            };
+            assert_eq!(queued, Ok(()));
+            conn.send_buf().advance(header);
+            let there = size > 0 && conn.send_buf().chunk().as_ptr() == place;
+            assert_eq!(there, shared, "{kind:?} of {size} bytes");
         }
     }
 }

@@ -4,7 +4,10 @@
 mod inflated;
 mod recv;
 mod send;
+#[cfg(feature = "std")]
+mod write;
 
 pub(crate) use inflated::{Inflated, PIECE, append};
 pub use recv::RecvBuf;
+pub(crate) use send::CHAIN_FROM;
 pub use send::SendBuf;

@@ -5,11 +5,11 @@ use core::{fmt, mem};
 
 use bytes::{Buf, Bytes};
 
-use crate::frame::{EncodedHeader, MaskingKey, copy_masked};
+use crate::frame::{EncodedHeader, Header, MaskingKey, copy_masked};
 
 /// Payloads of this size and more are chained by reference where they need no mask; below, a copy
 /// is cheaper than a reference count and a further slice of a vectored write.
-const CHAIN_FROM: usize = 8 * 1024;
+pub(crate) const CHAIN_FROM: usize = 8 * 1024;
 
 /// Bytes that a [`Connection`](crate::Connection) wants written to the transport, in order.
 ///
@@ -85,45 +85,6 @@ impl SendBuf {
             self.chain = None;
             (self.start, self.end) = (0, 0);
         }
-    }
-
-    /// Writes once to `transport`, as much as it takes at once, and returns how much.
-    ///
-    /// One system call: a plain write, or a vectored one where payloads are chained. Writes nothing
-    /// if nothing is queued.
-    ///
-    /// # Errors
-    ///
-    /// Those of `transport`, and [`WriteZero`](std::io::ErrorKind::WriteZero) if it takes nothing.
-    /// What it did not take stays queued.
-    ///
-    /// # Panics
-    ///
-    /// If `transport` claims to have taken more than it was given.
-    #[cfg(feature = "std")]
-    pub fn write_to(&mut self, transport: &mut impl std::io::Write) -> std::io::Result<usize> {
-        use std::io::{Error, ErrorKind, IoSlice};
-
-        if self.is_empty() {
-            return Ok(0);
-        }
-        let (n, given) = if self.chained_len() == 0 {
-            (transport.write(self.chunk())?, self.remaining())
-        } else {
-            let mut slices = [IoSlice::new(&[]); 16];
-            let count = self.chunks_vectored(&mut slices);
-            let given = slices[..count].iter().map(|slice| slice.len()).sum();
-            (transport.write_vectored(&slices[..count])?, given)
-        };
-        if n == 0 {
-            return Err(Error::from(ErrorKind::WriteZero));
-        }
-        assert!(
-            n <= given,
-            "the transport claims to have taken more bytes than it was given"
-        );
-        self.advance(n);
-        Ok(n)
     }
 }
 
@@ -219,10 +180,9 @@ impl SendBuf {
     #[inline(never)]
     fn push_any_frame(&mut self, first: u8, payload: &[u8], key: Option<MaskingKey>) {
         let header = EncodedHeader::new(first, payload.len() as u64, key);
-        let (head, body) = self
-            .room(header.len() + payload.len())
-            .split_at_mut(header.len());
-        head.copy_from_slice(&header);
+        let frame = self.room(header.len() + payload.len());
+        header.write(frame);
+        let (_, body) = frame.split_at_mut(header.len());
         match key {
             None => body.copy_from_slice(payload),
             Some(key) => copy_masked(body, payload, key),
@@ -235,7 +195,9 @@ impl SendBuf {
         if payload.len() < CHAIN_FROM {
             return self.push_frame(first, &payload, None);
         }
-        self.push_bytes(&EncodedHeader::new(first, payload.len() as u64, None));
+        let header = EncodedHeader::new(first, payload.len() as u64, None);
+        header.write(self.room(Header::MAX_SIZE));
+        self.end += header.len();
         self.chain(payload);
     }
 
@@ -256,10 +218,22 @@ impl SendBuf {
         self.end += bytes.len();
     }
 
+    /// Counts bytes of a frame that went to the transport without having been here.
+    #[cfg(feature = "std")]
+    pub(super) fn skip(&mut self, bytes: usize) {
+        self.taken = self.taken.wrapping_add_unsigned(bytes as u64);
+    }
+
     fn chain(&mut self, data: Bytes) {
         let chain = self.chain.get_or_insert_default();
         chain.len += data.len();
         chain.payloads.push_back(Chained { at: self.end, data });
+    }
+
+    #[cfg(feature = "std")]
+    #[inline]
+    pub(super) fn is_chained(&self) -> bool {
+        self.chained_len() > 0
     }
 
     #[inline]
@@ -268,7 +242,7 @@ impl SendBuf {
     }
 
     /// What is chained, in order.
-    fn chained(&self) -> impl DoubleEndedIterator<Item = &Chained> {
+    fn chained(&self) -> impl Iterator<Item = &Chained> {
         self.chain.iter().flat_map(|chain| &chain.payloads)
     }
 
@@ -333,20 +307,22 @@ impl Buf for SendBuf {
 
     #[cfg(feature = "std")]
     fn chunks_vectored<'a>(&'a self, slices: &mut [std::io::IoSlice<'a>]) -> usize {
-        let mut start = self.start;
-        let chained = self.chained().flat_map(|chained| {
-            let before = &self.storage[start..chained.at];
+        let slots = slices.len();
+        let (mut start, mut count) = (self.start, 0);
+        let mut push = |bytes: &'a [u8]| {
+            let slot = slices.get_mut(count).filter(|_| !bytes.is_empty());
+            if let Some(slot) = slot {
+                *slot = std::io::IoSlice::new(bytes);
+                count += 1;
+            }
+        };
+        // Each of them fills one slot at least.
+        for chained in self.chained().take(slots) {
+            push(&self.storage[start..chained.at]);
+            push(&chained.data);
             start = chained.at;
-            [before, &chained.data[..]]
-        });
-        let last = self.chained().next_back();
-        let last = last.map_or(self.start, |chained| chained.at);
-        let all = chained.chain([&self.storage[last..self.end]]);
-        let mut count = 0;
-        for (slice, bytes) in slices.iter_mut().zip(all.filter(|bytes| !bytes.is_empty())) {
-            *slice = std::io::IoSlice::new(bytes);
-            count += 1;
         }
+        push(&self.storage[start..self.end]);
         count
     }
 

@@ -1,11 +1,18 @@
 //! Sending (RFC 6455 section 6.1): every command queues whole frames, so that nothing can ever get
 //! between the bytes of one.
 
+use alloc::vec::Vec;
+#[cfg(feature = "std")]
+use std::io::Write;
+
 use bytes::{Buf as _, Bytes};
 
 use super::{Connection, Outgoing};
+#[cfg(feature = "std")]
+use crate::Error;
 use crate::{
     MessageKind, PreparedMessage, SendBuf, SendError,
+    buffer::CHAIN_FROM,
     frame::RSV1,
     rng::Rng,
     utf8::{self, Incremental},
@@ -64,12 +71,29 @@ impl Connection {
     /// As [`send_text`](Self::send_text), and [`InvalidUtf8`](SendError::InvalidUtf8) for text that
     /// is none.
     pub fn send_bytes(&mut self, kind: MessageKind, data: Bytes) -> Result<(), SendError> {
-        self.check_order()?;
-        if self.has_room() && kind == MessageKind::Text && utf8::validate(&data).is_none() {
-            return Err(SendError::InvalidUtf8);
+        if kind == MessageKind::Text {
+            self.check_order()?;
+            if self.has_room() && utf8::validate(&data).is_none() {
+                return Err(SendError::InvalidUtf8);
+            }
         }
-        self.check_room()?;
-        if self.push_compressed(kind, &data) {
+        self.send_shared(kind, data)
+    }
+
+    /// Queues a message that is owned, of text that is known to be valid: what is large is shared, and what is
+    /// small is worth no [`Bytes`], which may take an allocation.
+    pub(crate) fn send_owned(&mut self, kind: MessageKind, data: Vec<u8>) -> Result<(), SendError> {
+        if data.len() >= CHAIN_FROM {
+            return self.send_shared(kind, data.into());
+        }
+        self.check_message()?;
+        self.push_message(kind, &data);
+        Ok(())
+    }
+
+    fn send_shared(&mut self, kind: MessageKind, data: Bytes) -> Result<(), SendError> {
+        self.check_message()?;
+        if self.deflate.is_some() && self.push_compressed(kind, &data) {
             // Nothing of it is shared.
         } else if self.rng.is_some() {
             self.push_frame(kind.first_byte(), &data);
@@ -78,6 +102,71 @@ impl Connection {
         }
         self.stats.messages_sent += 1;
         Ok(())
+    }
+
+    /// Sends a text message now, and lends it to `transport` instead of copying it: queues it, and writes once
+    /// what is queued. Returns how many bytes were taken; what was not is in the queue.
+    ///
+    /// For large messages that are sent alone: a server has the transport read the payload where it lies,
+    /// by one vectored write. A client has to mask, and copies; and so does what is compressed, or waits behind
+    /// payloads of [`Bytes`].
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Send`] as [`send_text`](Self::send_text) has it, and nothing is queued then. [`Error::Io`]
+    /// if `transport` failed: the message is queued all the same, and stays so.
+    ///
+    /// # Panics
+    ///
+    /// If `transport` claims to have taken more than it was given.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use framewire::{Config, Connection};
+    ///
+    /// let mut conn = Connection::server(Config::new());
+    /// let mut transport = Vec::new();
+    /// let n = conn.lend_text("Hello", &mut transport)?;
+    /// assert_eq!((n, transport.as_slice()), (7, &b"\x81\x05Hello"[..]));
+    /// # Ok::<(), framewire::Error>(())
+    /// ```
+    #[cfg(feature = "std")]
+    pub fn lend_text(&mut self, text: &str, transport: &mut impl Write) -> Result<usize, Error> {
+        self.lend(MessageKind::Text, text.as_bytes(), transport)
+    }
+
+    /// Sends a binary message now, and lends it to `transport`, as [`lend_text`](Self::lend_text) does.
+    ///
+    /// # Errors
+    ///
+    /// As `lend_text`.
+    ///
+    /// # Panics
+    ///
+    /// As `lend_text`.
+    #[cfg(feature = "std")]
+    pub fn lend_binary(&mut self, data: &[u8], transport: &mut impl Write) -> Result<usize, Error> {
+        self.lend(MessageKind::Binary, data, transport)
+    }
+
+    #[cfg(feature = "std")]
+    fn lend(
+        &mut self,
+        kind: MessageKind,
+        payload: &[u8],
+        transport: &mut impl Write,
+    ) -> Result<usize, Error> {
+        self.check_message()?;
+        let written = if self.rng.is_some() || self.deflate.is_some() {
+            self.push_message(kind, payload);
+            self.tx.write_to(transport)
+        } else {
+            self.stats.messages_sent += 1;
+            self.tx
+                .write_frame_to(kind.first_byte(), payload, transport)
+        };
+        Ok(written?)
     }
 
     /// Queues a message that was encoded before, for many connections.
@@ -216,6 +305,11 @@ impl Connection {
     pub(crate) fn has_room(&self) -> bool {
         // At least one byte is allowed: a bound of zero must not refuse everything for ever.
         self.tx.is_empty() || self.tx.remaining() < self.config.max_queued
+    }
+
+    #[cfg(feature = "std")]
+    pub(crate) fn max_queued(&self) -> usize {
+        self.config.max_queued
     }
 
     /// Whether the bound leaves room; places a waiting pong, which goes ahead of what comes now.

@@ -196,33 +196,40 @@ pub struct EncodedHeader {
 #[expect(clippy::indexing_slicing, reason = "our own parts, 14 bytes at most")]
 impl EncodedHeader {
     /// A header with this first byte and the shortest form of the length.
+    #[inline]
     pub(crate) fn new(first: u8, len: u64, masking_key: Option<MaskingKey>) -> Self {
-        let mut header = Self {
-            bytes: [0; Header::MAX_SIZE],
-            len: 0,
-        };
-        header.push(&[first]);
+        let mut bytes = [0; Header::MAX_SIZE];
         let mask = if masking_key.is_some() { MASK } else { 0 };
-        if let Ok(short) = u8::try_from(len)
+        let mut size = if let Ok(short) = u8::try_from(len)
             && short < LENGTH_16
         {
-            header.push(&[mask | short]);
+            bytes[1] = mask | short;
+            2
         } else if let Ok(medium) = u16::try_from(len) {
-            header.push(&[mask | LENGTH_16]);
-            header.push(&medium.to_be_bytes());
+            bytes[1] = mask | LENGTH_16;
+            bytes[2..4].copy_from_slice(&medium.to_be_bytes());
+            4
         } else {
-            header.push(&[mask | LENGTH_64]);
-            header.push(&len.to_be_bytes());
-        }
+            bytes[1] = mask | LENGTH_64;
+            bytes[2..10].copy_from_slice(&len.to_be_bytes());
+            10
+        };
+        bytes[0] = first;
         if let Some(key) = masking_key {
-            header.push(&key.get());
+            bytes[size..size + 4].copy_from_slice(&key.get());
+            size += 4;
         }
-        header
+        Self { bytes, len: size }
     }
 
-    fn push(&mut self, bytes: &[u8]) {
-        self.bytes[self.len..self.len + bytes.len()].copy_from_slice(bytes);
-        self.len += bytes.len();
+    /// Writes it to where a frame begins.
+    #[inline]
+    pub(crate) fn write(&self, frame: &mut [u8]) {
+        match frame.first_chunk_mut() {
+            // All of the array at once, which takes no loop: a payload comes over the rest of it.
+            Some(start) => *start = self.bytes,
+            None => frame[..self.len].copy_from_slice(self),
+        }
     }
 }
 
