@@ -219,6 +219,13 @@ impl Connection {
         Ok(self.closing.deadline().min(self.clock.write).get())
     }
 
+    /// Whether neither of the two would have anything to do, whatever the time is: most connections most of the
+    /// time, which need no clock then.
+    #[cfg(feature = "nonblocking")]
+    pub(crate) fn has_no_deadline(&self) -> bool {
+        self.closing.is_open() && self.clock.watch.is_none() && self.tx.is_empty()
+    }
+
     /// Queued bytes must move.
     fn watch_writing(&mut self, now: Duration) -> Result<(), TimedOut> {
         let (timeout, clock) = (self.config.write_timeout, &mut self.clock);

@@ -131,16 +131,20 @@ impl Connection {
     /// # Panics
     ///
     /// As [`receive`](Self::receive).
+    #[inline]
     pub fn wants_read(&mut self, rx: &mut RecvBuf) -> bool {
         self.check_buffer(rx);
-        if self.found.is_some() {
-            return false;
+        if self.phase == Phase::Idle {
+            let bytes = rx.undecoded();
+            if bytes.is_empty() {
+                return true;
+            }
+            if self.short_frame(bytes).is_some() {
+                self.left = bytes.len();
+                return false;
+            }
         }
-        if self.phase == Phase::Idle && self.short_frame(rx.undecoded()).is_some() {
-            self.left = rx.undecoded().len();
-            return false;
-        }
-        self.find(rx, false)
+        self.found.is_none() && self.find(rx, false)
     }
 
     /// As [`wants_read`](Self::wants_read), for [`receive_part`](Self::receive_part).
@@ -154,6 +158,7 @@ impl Connection {
     }
 
     /// Looks for an event and keeps it; `true` if there is none.
+    #[inline(never)]
     fn find(&mut self, rx: &mut RecvBuf, streaming: bool) -> bool {
         match self.step(rx, streaming) {
             None => true,

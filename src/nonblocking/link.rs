@@ -90,7 +90,11 @@ impl<S: Transport<R>, R: Runtime> Link<S, R> {
 
     /// Whether there is an event, and nothing that should be done before it is taken: the shortest path.
     #[inline]
-    pub(super) fn has_event(&mut self, rx: &mut Lease, wants_read: WantsRead) -> bool {
+    pub(super) fn has_event(
+        &mut self,
+        rx: &mut Lease,
+        wants_read: impl FnOnce(&mut Connection, &mut RecvBuf) -> bool,
+    ) -> bool {
         let Some(rx) = rx.held() else {
             return false;
         };
@@ -110,7 +114,7 @@ impl<S: Transport<R>, R: Runtime> Link<S, R> {
         wants_read: WantsRead,
         purpose: Purpose,
     ) -> Poll<Result<(), Error>> {
-        let buffer = rx.get(&mut self.connection);
+        let buffer = rx.for_reading(&mut self.connection);
         let polled = self.poll_turns(buffer, wakers, wants_read, purpose);
         match &polled {
             Poll::Pending => {
@@ -373,6 +377,11 @@ impl<S: Transport<R>, R: Runtime> Link<S, R> {
 
     /// What is due now, and when to look again.
     fn due(&mut self, cx: &mut Context<'_>, clock: Clock) -> Result<Option<Duration>, TimedOut> {
+        if self.connection.has_no_deadline() && !self.io.flushing.is_needed() {
+            // No look at the clock: most connections, whenever nothing is left to be written.
+            self.next = NEVER;
+            return Ok(None);
+        }
         let now = self.io.now();
         let due = due(&mut self.connection, &mut self.io.flushing, clock, now);
         // A time-out of zero has passed anyway.
