@@ -182,7 +182,7 @@ fn peer_that_takes_nothing_times_out_whatever_is_called() {
         assert_eq!(why(ws.send("Hello")), late);
         assert_eq!(why(ws.recv()), Ok(None), "it has ended");
         let mut ws = websocket(role, config, wire());
-        assert_eq!(why(ws.feed(&[7; 40_000])), late);
+        assert_eq!(why(ws.feed(&[7; 80_000])), late);
         let mut ws = websocket(role, config, wire());
         assert_eq!(why(ws.feed("Hello")), Ok(()));
         assert_eq!(why(ws.recv().map(drop)), late);

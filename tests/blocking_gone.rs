@@ -97,7 +97,7 @@ fn events_and_parts_come_behind_a_failed_write_as_well() {
 #[test]
 fn many_replies_that_nobody_takes_do_not_hold_up_what_has_arrived() {
     for role in ROLES {
-        // In one segment: replies of 32 KiB are written before the next event is looked for.
+        // In one segment: replies of 64 KiB are written before the next event is looked for.
         let messages: Vec<_> = (0..10).map(|n| frame(0x82, &[n; 20_000])).collect();
         let all = [messages.concat(), close(1000, "")].concat();
         let wire = Wire::of(role, &[all]).faults(no_writes(ErrorKind::BrokenPipe));

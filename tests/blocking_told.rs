@@ -108,7 +108,7 @@ fn much_is_written_in_pieces_and_arrives_whole() {
         ws.send("short").expect("written");
         assert_eq!(payloads(role, &wire), [&large[..], &large, b"short"]);
         let writes = wire.count(Call::Write);
-        assert!((11..=13).contains(&writes), "{role:?}: {writes}");
+        assert!((7..=9).contains(&writes), "{role:?}: {writes}");
     }
 }
 
@@ -129,7 +129,7 @@ fn replies_to_much_that_came_at_once_do_not_pile_up() {
             };
             conn.send_binary(data).expect("there is room");
             let queued = conn.send_buf().remaining();
-            assert!(queued < 32 * 1024 + 5020, "{queued} behind {n} messages");
+            assert!(queued < 64 * 1024 + 5020, "{queued} behind {n} messages");
         }
         assert_eq!(wire.count(Call::Read), 0);
     }
@@ -165,12 +165,12 @@ fn flush_that_would_block_is_made_again_although_nothing_is_queued() {
 
 #[test]
 fn message_that_was_queued_though_feed_says_it_would_block_is_sent_once() {
-    // Over the 32 KiB from which on messages are written.
+    // Over the 64 KiB from which on messages are written.
     for role in ROLES {
         let faults = nth(Call::Write, 1, ErrorKind::WouldBlock);
         let wire = Wire::new([]).faults(faults).end(End::WouldBlock);
         let mut ws = websocket(role, Config::new(), Untimed(wire.clone()));
-        let message = vec![7; 40_000];
+        let message = vec![7; 80_000];
         // "Nothing is lost then: call again."
         while ws.feed(&message[..]).is_err() {}
         ws.flush().expect("nothing blocks");

@@ -130,8 +130,8 @@ fn scripts() -> Vec<(bool, Vec<Step>)> {
         (
             false,
             vec![
-                data(40_000),
-                data(40_000),
+                data(80_000),
+                data(80_000),
                 text(1),
                 Recv,
                 text(2000),

@@ -244,7 +244,7 @@ fn what_follows_a_failure_lets_others_have_their_turn() {
 fn sending_without_an_end_lets_others_have_their_turn() {
     for role in ROLES {
         for form in FORMS {
-            for data in [&[1; 10][..], &[1; 40_000]] {
+            for data in [&[1; 10][..], &[1; 80_000]] {
                 let open = || {
                     let stream = Flood::of(role, &frame(0x8a, b""));
                     End::<_, Tokio>::new(form, stream, end_of(role, unlimited(), false))

@@ -228,7 +228,7 @@ fn everybody_who_waits_is_told_of_a_write_that_timed_out_whoever_finds_it() {
         probe.capacity(10);
         let mut tasks = vec![Task::new(receive(receiver, log))];
         run_woken(&mut tasks);
-        tasks.push(Task::new(send(sender.clone(), "a", &[0; 40_000], log)));
+        tasks.push(Task::new(send(sender.clone(), "a", &[0; 80_000], log)));
         tasks.push(Task::new(send(sender.clone(), "b", b"b", log)));
         pass(&mut tasks);
         let timed_out = Err(Why::TimedOut(TimedOut::Write));
@@ -253,7 +253,7 @@ fn receiver_that_waits_watches_over_what_a_sender_has_begun_to_write_and_left() 
                     sender.send(&[0; 50]).await.expect("to wait");
                 } else {
                     // Begins to write, and does not wait for the end of it.
-                    sender.feed(&[0; 40_000]).await.expect("there is room");
+                    sender.feed(&[0; 80_000]).await.expect("there is room");
                 }
             })];
             run_woken(&mut other);

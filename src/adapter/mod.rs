@@ -16,7 +16,7 @@ pub use parts::Parts;
 use crate::{Connection, Error, RecvBuf, SendError, TimedOut};
 
 /// Replies gather up to here before they are written.
-pub(crate) const GATHER: usize = 32 * 1024;
+pub(crate) const GATHER: usize = 64 * 1024;
 /// The largest message that a byte stream sends: what any peer's limit allows.
 pub(crate) const LARGEST: usize = 64 * 1024;
 /// What is read of a peer that sends on although the connection has ended, and how long. A socket that is
@@ -51,7 +51,7 @@ pub(crate) fn due(
 
 /// Whether as much is queued as should be written before more is.
 pub(crate) fn has_gathered(connection: &mut Connection) -> bool {
-    connection.send_buf().remaining() >= GATHER || !connection.has_room()
+    connection.send_buf().remaining() >= connection.max_queued().clamp(1, GATHER)
 }
 
 /// The transport has ended: as it should, or because of `error`.

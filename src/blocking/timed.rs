@@ -9,7 +9,7 @@ use std::{
 use super::{SplitTransport, Transport};
 use crate::{
     Connection, RecvBuf, SendBuf, TimedOut,
-    adapter::{self, Clock, Flushing, LINGER, LINGER_BYTES, is_gone, is_passing},
+    adapter::{self, Clock, Flushing, GATHER, LINGER, LINGER_BYTES, is_gone, is_passing},
 };
 
 /// A deadline may be noticed as much later: so that one which moves on with every message, as that of
@@ -23,7 +23,7 @@ const MOMENT: Duration = Duration::from_millis(1);
 const LOOK: Duration = Duration::from_millis(250);
 /// How much is written at a time: the time-out of some sockets begins again with every few KiB that they
 /// have taken, and the clock has to be looked at.
-pub(super) const PIECE: usize = 64 * 1024;
+pub(super) const PIECE: usize = 2 * GATHER;
 
 #[derive(Debug)]
 pub(super) struct Timed<S> {

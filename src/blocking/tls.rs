@@ -29,7 +29,7 @@ use crate::{
 /// # Cost
 ///
 /// A lock or two for each call, and a copy of the ciphertext. It keeps some 16 KiB for what comes, and as much for
-/// what leaves as was once written at a time, 64 KiB at most. A peer that takes longer than
+/// what leaves as was once written at a time, 128 KiB at most. A peer that takes longer than
 /// [`write_timeout`](crate::Config::write_timeout) for that counts as one that takes nothing.
 #[derive(Debug)]
 pub struct TlsStream<S> {

@@ -18,7 +18,7 @@ use crate::{
 ///
 /// It adds to a [`Connection`] the transport, a buffer and a clock, and decides nothing. Messages
 /// gather: they leave when [`recv`](Self::recv) or its like is about to wait for the peer, when there
-/// are 32 KiB of them, and with [`flush`](Self::flush). **Flush before you wait for anything else.**
+/// are 64 KiB of them, and with [`flush`](Self::flush). **Flush before you wait for anything else.**
 ///
 /// Deadlines hold while a call waits for the transport: there is no thread behind it. A deadline may
 /// be noticed 10 ms late.
@@ -163,7 +163,7 @@ impl<S: Transport> WebSocket<S> {
         self.flush()
     }
 
-    /// Queues a message, to be sent with others. Writes what is queued when that is 32 KiB.
+    /// Queues a message, to be sent with others. Writes what is queued when that is 64 KiB.
     ///
     /// # Errors
     ///

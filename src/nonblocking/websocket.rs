@@ -23,7 +23,7 @@ use crate::{
 ///
 /// It adds to a [`Connection`] the transport, a timer, and a buffer while there is something in it, and
 /// decides nothing. Messages gather: they leave when [`recv`](Self::recv) or its like is about to wait for
-/// the peer, when there are 32 KiB of them, and with [`flush`](Self::flush). **Flush before you wait for
+/// the peer, when there are 64 KiB of them, and with [`flush`](Self::flush). **Flush before you wait for
 /// anything else.**
 ///
 /// Deadlines hold while a future of it is polled: there is no task behind it.
@@ -173,7 +173,7 @@ impl<S: Transport<R>, R: Runtime> WebSocket<S, R> {
 
     /// Queues a message, to be sent with others. Waits only if
     /// [`Config::max_queued`](crate::Config::max_queued) bytes are queued already; begins to write when there
-    /// are 32 KiB.
+    /// are 64 KiB.
     ///
     /// If it is dropped before it is ready, the message has not been queued.
     ///

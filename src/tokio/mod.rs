@@ -70,6 +70,9 @@
 //! use framewire::{Error, Event, server::Config};
 //! use tokio::net::{TcpListener, TcpStream};
 //!
+//! // One for all: a task keeps what it borrows, which would be 152 bytes for each connection.
+//! static CONFIG: Config = Config::new();
+//!
 //! async fn serve(listener: TcpListener) -> Result<(), Error> {
 //!     loop {
 //!         let (stream, peer) = listener.accept().await?;
@@ -80,7 +83,7 @@
 //! }
 //!
 //! async fn echo(stream: TcpStream) -> Result<(), Error> {
-//!     let mut ws = accept(stream, &Config::new()).await?;
+//!     let mut ws = accept(stream, &CONFIG).await?;
 //!     while let Some((event, conn)) = ws.recv_ref().await? {
 //!         match event {
 //!             Event::Text(text) => conn.send_text(text)?,
@@ -407,8 +410,9 @@
 //! - *The feature `tracing` is on*: each connection has a span, with events on the level `DEBUG` for its opening, its
 //!   failures and its end; never with payloads. See [`nonblocking`].
 //! - *A connection waits*: it has no buffer. A thread lends its own to the connection that it polls, and
-//!   keeps up to four of either kind, of up to 1 MiB each. `cargo bench --features tokio --bench idle` tells
-//!   what a connection takes.
+//!   keeps up to eight of either kind, of 8 MiB together. One that waits for the rest of a frame or a message keeps
+//!   what has come of it: a copy, where that is less than an eighth of the buffer.
+//!   `cargo bench --features tokio --bench idle` tells what a connection takes.
 
 mod bytes;
 mod connect;

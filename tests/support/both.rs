@@ -15,7 +15,7 @@ use crate::script::{Why, Wire};
 use crate::support::{connection, trace::Seen};
 
 /// As in `examples/echo_by_hand.rs`.
-const GATHER: usize = 32 * 1024;
+const GATHER: usize = 64 * 1024;
 /// A read that always finds room: how the parts of a message are cut depends on nothing else.
 const MOST_READ: usize = 4096;
 
