@@ -1,164 +1,311 @@
-//! Decoding as a server, beside the floor of the same bytes in the same run.
+//! Decoding, beside the floor and beside what is possible with the same bytes in the same run.
 //!
 //! ```text
 //! cargo bench --bench decode            # measures
-//! python3 benches/ratios.py             # prints what was measured as a table of ratios
+//! python3 benches/ratios.py decode      # prints what was measured as tables
 //! ```
 //!
 //! Input comes in windows of 64 KiB, as from a busy socket, out of a stream that stays in the
 //! second-level cache. Each side is given every window in turn and hands out every payload; pings
-//! are answered.
+//! are answered. "own reads" has the same bytes read by the buffer itself, which reads no further than to
+//! the end of a large frame. The other groups have fragments, reads that end at awkward places, and what a
+//! client receives.
 
+mod common {
+    pub(crate) mod clock;
+    pub(crate) mod contest;
+    pub(crate) mod memcpy;
+    pub(crate) mod stream;
+    pub(crate) mod text;
+}
 mod floor;
 
-use std::{hint::black_box, time::Duration};
+use std::hint::black_box;
 
 use bytes::Buf as _;
-use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use floor::Floor;
-use framewire::{
-    Config, Connection, Event, RecvBuf,
-    frame::{Header, MaskingKey, Opcode},
+use common::{
+    contest::{Case, Contestant, ThreadTime, settings},
+    memcpy::Memcpy,
+    stream::Stream,
+    text::{ASCII, text},
 };
+use criterion::{Criterion, criterion_group, criterion_main};
+use floor::{Floor, xor::xor};
+use framewire::{Config, Connection, Event, RecvBuf, Role, frame::Opcode};
 
 const WINDOW: usize = 64 * 1024;
+const MIXED: &str = "Съешь же ещё этих мягких французских булок, да выпей чаю. 世界 🦀 ";
+const SIZES: [usize; 8] = [0, 16, 125, 126, 1024, 16 * 1024, 64 * 1024, 1024 * 1024];
 
-/// Frames of a client, one after the other, until there are about 256 KiB of them and at least four.
-/// Gives their bytes and their number.
-fn stream(opcode: Opcode, payloads: impl Fn(usize) -> Vec<u8>) -> (Vec<u8>, usize) {
-    let (mut bytes, mut count) = (Vec::new(), 0);
-    while bytes.len() < 256 * 1024 || count < 4 {
-        let payload = payloads(count);
-        let key = MaskingKey::new((count as u32).wrapping_mul(0x9e37_79b9).to_le_bytes());
-        let header = Header {
-            fin: true,
-            reserved: 0,
-            opcode,
-            masking_key: Some(key),
-            payload_len: payload.len() as u64,
+/// A connection that is given these reads.
+struct Framewire<'s> {
+    conn: Connection,
+    rx: RecvBuf,
+    reads: &'s [&'s [u8]],
+}
+
+impl<'s> Framewire<'s> {
+    fn new(from: Role, reads: &'s [&'s [u8]]) -> Self {
+        let conn = match from {
+            Role::Client => Connection::server(Config::new()),
+            Role::Server => Connection::client(Config::new()),
         };
-        bytes.extend_from_slice(&header.encode());
-        let start = bytes.len();
-        bytes.extend_from_slice(&payload);
-        key.apply(&mut bytes[start..], 0);
-        count += 1;
+        let rx = RecvBuf::new();
+        Self { conn, rx, reads }
     }
-    (bytes, count)
 }
 
-fn framewire(conn: &mut Connection, rx: &mut RecvBuf, stream: &[u8]) {
-    for window in stream.chunks(WINDOW) {
-        rx.extend_from_slice(window);
-        while let Some(event) = conn.receive(rx) {
-            match event {
-                Event::Text(text) => drop(black_box(text)),
-                Event::Binary(data) | Event::Ping(data) => drop(black_box(data)),
-                other => panic!("not in the stream: {other:?}"),
-            }
+/// Hands out all that is there, and flushes.
+#[inline(always)]
+fn receive(conn: &mut Connection, rx: &mut RecvBuf, seen: &mut impl FnMut(&[u8])) {
+    while let Some(event) = conn.receive(rx) {
+        match event {
+            Event::Text(text) => seen(text.as_bytes()),
+            Event::Binary(data) | Event::Ping(data) => seen(data),
+            other => panic!("not in the stream: {other:?}"),
         }
-        let pongs = conn.send_buf().remaining();
-        black_box(conn.send_buf().chunk());
-        conn.send_buf().advance(pongs);
     }
+    let pongs = conn.send_buf().remaining();
+    black_box(conn.send_buf().chunk());
+    conn.send_buf().advance(pongs);
 }
 
-fn floor(floor: &mut Floor, pongs: &mut Vec<u8>, stream: &[u8]) {
-    for window in stream.chunks(WINDOW) {
-        pongs.clear();
-        floor.decode(window, |opcode, payload| {
-            black_box(payload);
-            if opcode == Opcode::Ping as u8 {
-                pongs.extend_from_slice(&[0x8a, payload.len() as u8]);
-                pongs.extend_from_slice(payload);
-            }
-        });
-        black_box(&pongs);
-    }
-}
-
-/// Text of exactly `len` bytes: `sample` over and over, filled up with dots.
-fn text(sample: &str, len: usize) -> Vec<u8> {
-    let mut text = String::with_capacity(len);
-    for character in sample.chars().cycle() {
-        if text.len() + character.len_utf8() > len {
-            break;
+impl Contestant for Framewire<'_> {
+    fn round(&mut self, mut seen: impl FnMut(&[u8])) {
+        for read in self.reads {
+            self.rx.extend_from_slice(read);
+            receive(&mut self.conn, &mut self.rx, &mut seen);
         }
-        text.push(character);
     }
-    while text.len() < len {
-        text.push('.');
+}
+
+/// The same, where the buffer decides how much is read at once.
+struct OwnReads<'s>(Framewire<'s>, &'s [u8]);
+
+impl Contestant for OwnReads<'_> {
+    fn round(&mut self, mut seen: impl FnMut(&[u8])) {
+        let (Framewire { conn, rx, .. }, mut wire) = (&mut self.0, self.1);
+        while rx.read_from(&mut wire).expect("memory can be read") > 0 {
+            receive(conn, rx, &mut seen);
+        }
     }
-    text.into_bytes()
+}
+
+struct FloorSide<'s> {
+    floor: Floor,
+    pongs: Vec<u8>,
+    reads: &'s [&'s [u8]],
+}
+
+impl Contestant for FloorSide<'_> {
+    fn round(&mut self, mut seen: impl FnMut(&[u8])) {
+        let Self {
+            floor,
+            pongs,
+            reads,
+        } = self;
+        for read in *reads {
+            pongs.clear();
+            floor.decode(read, |opcode, payload| {
+                seen(payload);
+                if opcode == Opcode::Ping as u8 {
+                    pongs.extend_from_slice(&[0x8a, payload.len() as u8]);
+                    pongs.extend_from_slice(payload);
+                }
+            });
+            black_box(&pongs);
+        }
+    }
+}
+
+/// What is possible: XOR in place, and nothing else.
+struct Xor<'s>(Vec<u8>, &'s Stream);
+
+impl Contestant for Xor<'_> {
+    fn round(&mut self, mut seen: impl FnMut(&[u8])) {
+        for frame in &self.1.frames {
+            let payload = &mut self.0[frame.payload.clone()];
+            xor(payload, frame.key.expect("masked").get());
+            seen(payload);
+        }
+    }
+}
+
+/// What is possible: the text looked at, and nothing else.
+struct Utf8<'s>(Vec<&'s [u8]>);
+
+impl Contestant for Utf8<'_> {
+    fn round(&mut self, mut seen: impl FnMut(&[u8])) {
+        for text in &self.0 {
+            seen(simdutf8::basic::from_utf8(text).expect("text").as_bytes());
+        }
+    }
+}
+
+fn measure(
+    c: &mut Criterion<ThreadTime>,
+    group: &str,
+    name: impl ToString,
+    from: Role,
+    stream: &Stream,
+    reads: &[&[u8]],
+) {
+    assert_eq!(reads.concat(), stream.wire);
+    let mut case = Case::new(c, group, name, stream.messages, stream.clear.len());
+    let all = |bytes: &[u8], pieces| {
+        assert!(bytes == stream.clear, "other payloads than were sent");
+        assert_eq!(pieces, stream.messages);
+    };
+    let payloads = |bytes: &[u8], pieces| {
+        assert!(bytes == stream.clear, "other payloads than were sent");
+        assert_eq!(pieces, stream.frames.len());
+    };
+    case.measure("framewire", Framewire::new(from, reads), all);
+    if reads[0].len() == WINDOW {
+        let own = OwnReads(Framewire::new(from, &[]), &stream.wire);
+        case.measure("framewire, own reads", own, all);
+    }
+    let mut floor = Floor::default();
+    floor.unmasked = from == Role::Server;
+    let floor = FloorSide {
+        floor,
+        pongs: Vec::new(),
+        reads,
+    };
+    case.measure("floor", floor, all);
+    case.measure("limit memcpy", Memcpy::new(stream.payloads()), payloads);
+    if from == Role::Client {
+        case.measure("limit XOR", Xor(stream.wire.clone(), stream), payloads);
+    }
+    if stream.wire[0] & 0xf == Opcode::Text as u8 {
+        case.measure("limit simdutf8", Utf8(stream.joined()), all);
+    }
+}
+
+fn windows(stream: &Stream) -> Vec<&[u8]> {
+    stream.wire.chunks(WINDOW).collect()
+}
+
+/// Messages of one size after the other, in windows.
+fn ladder(
+    c: &mut Criterion<ThreadTime>,
+    group: &str,
+    from: Role,
+    opcode: Opcode,
+    sizes: &[usize],
+    payload: impl Fn(usize) -> Vec<u8>,
+) {
+    for &size in sizes {
+        let stream = Stream::of(from, opcode, |_| payload(size));
+        measure(c, group, size, from, &stream, &windows(&stream));
+    }
+}
+
+fn bytes(size: usize) -> Vec<u8> {
+    (0..size).map(|i| i as u8).collect()
 }
 
 /// Sizes from 0 to 125 in an order that no branch predictor knows.
 fn random_size(n: usize) -> usize {
-    (n as u64 ^ 0x5851_f42d).wrapping_mul(0x9e37_79b9_7f4a_7c15) as usize >> 33 & 0x7fff_ffff
+    ((n as u64 ^ 0x5851_f42d).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 33) as usize % 126
 }
 
-fn decode(c: &mut Criterion) {
-    const ASCII: &str = "The quick brown fox jumps over the lazy dog. ";
-    const MIXED: &str = "Съешь же ещё этих мягких французских булок, да выпей чаю. 世界 🦀 ";
-    const SIZES: [usize; 6] = [16, 125, 1024, 16 * 1024, 64 * 1024, 1024 * 1024];
+fn whole(c: &mut Criterion<ThreadTime>) {
+    let client = Role::Client;
+    ladder(c, "decode ping", client, Opcode::Ping, &[0, 16, 125], bytes);
+    ladder(c, "decode binary", client, Opcode::Binary, &SIZES, bytes);
+    let random = Stream::of(client, Opcode::Binary, |n| bytes(random_size(n)));
+    let reads = windows(&random);
+    measure(c, "decode binary", "random to 125", client, &random, &reads);
+    let ascii = |size| text(ASCII, size);
+    ladder(c, "decode ascii", client, Opcode::Text, &SIZES, ascii);
+    let mixed = |size| text(MIXED, size);
+    ladder(c, "decode mixed", client, Opcode::Text, &SIZES[1..], mixed);
+}
 
-    for size in [0, 16] {
-        measure(
-            c,
-            "ping",
-            &size.to_string(),
-            &stream(Opcode::Ping, |_| vec![7; size]),
-        );
-    }
-    for size in SIZES {
-        let payload = |_| (0..size).map(|i| i as u8).collect();
-        measure(
-            c,
-            "binary",
-            &size.to_string(),
-            &stream(Opcode::Binary, payload),
-        );
-    }
-    let random = |n| vec![7; random_size(n) % 126];
-    measure(
-        c,
-        "binary",
-        "random to 125",
-        &stream(Opcode::Binary, random),
-    );
-    for size in SIZES {
-        measure(
-            c,
-            "ascii",
-            &size.to_string(),
-            &stream(Opcode::Text, |_| text(ASCII, size)),
-        );
-    }
-    for size in SIZES {
-        measure(
-            c,
-            "mixed",
-            &size.to_string(),
-            &stream(Opcode::Text, |_| text(MIXED, size)),
-        );
+fn as_client(c: &mut Criterion<ThreadTime>) {
+    let server = Role::Server;
+    let group = "decode as client, binary";
+    ladder(c, group, server, Opcode::Binary, &SIZES, bytes);
+    let group = "decode as client, mixed";
+    let mixed = |size| text(MIXED, size);
+    ladder(c, group, server, Opcode::Text, &SIZES[1..], mixed);
+}
+
+fn fragmented(c: &mut Criterion<ThreadTime>) {
+    for (group, opcode, sample) in [
+        ("decode fragmented binary", Opcode::Binary, ASCII),
+        ("decode fragmented ascii", Opcode::Text, ASCII),
+        ("decode fragmented mixed", Opcode::Text, MIXED),
+    ] {
+        for size in [1024, 64 * 1024] {
+            for fragments in [1, 4, 16, 64] {
+                let payload = |_| text(sample, size);
+                let stream = Stream::of_fragments(Role::Client, opcode, fragments, payload);
+                let name = format!("{size} in {fragments}");
+                let reads = windows(&stream);
+                measure(c, group, name, Role::Client, &stream, &reads);
+            }
+        }
     }
 }
 
-fn measure(c: &mut Criterion, group: &str, size: &str, (stream, count): &(Vec<u8>, usize)) {
-    let mut group = c.benchmark_group(group);
-    group.throughput(Throughput::Elements(*count as u64));
-    group
-        .warm_up_time(Duration::from_millis(200))
-        .measurement_time(Duration::from_millis(800));
-    group.bench_function(BenchmarkId::new("framewire", size), |bencher| {
-        let (mut conn, mut rx) = (Connection::server(Config::new()), RecvBuf::new());
-        bencher.iter(|| framewire(&mut conn, &mut rx, stream));
-    });
-    group.bench_function(BenchmarkId::new("floor", size), |bencher| {
-        let (mut state, mut pongs) = (Floor::default(), Vec::new());
-        bencher.iter(|| floor(&mut state, &mut pongs, stream));
-    });
-    group.finish();
+/// The wire cut at places that each frame has.
+fn cut(stream: &Stream, place: impl Fn(&common::stream::Frame) -> usize) -> Vec<&[u8]> {
+    let mut rest = &stream.wire[..];
+    let mut reads = Vec::new();
+    for place in stream.frames.iter().map(place) {
+        let read = place - (stream.wire.len() - rest.len());
+        reads.push(&rest[..read]);
+        rest = &rest[read..];
+    }
+    reads.push(rest);
+    reads
 }
 
-criterion_group!(benches, decode);
+fn awkward(c: &mut Criterion<ThreadTime>) {
+    for size in [16, 125, 1024, 16 * 1024] {
+        let stream = Stream::of(Role::Client, Opcode::Binary, |_| bytes(size));
+        let group = "decode reads that end";
+        for (name, reads) in [
+            (
+                "in the header",
+                cut(&stream, |frame| frame.header.start + 1),
+            ),
+            (
+                "before the payload",
+                cut(&stream, |frame| frame.payload.start),
+            ),
+            (
+                "in the payload",
+                cut(&stream, |frame| {
+                    frame.payload.start + frame.payload.len() / 2
+                }),
+            ),
+            ("a byte early", cut(&stream, |frame| frame.payload.end - 1)),
+            ("well", cut(&stream, |frame| frame.payload.end)),
+        ] {
+            let name = format!("{size} {name}");
+            measure(c, group, name, Role::Client, &stream, &reads);
+        }
+    }
+    for (read, sizes) in [
+        (1, &[16, 125, 1024][..]),
+        (7, &[16, 125, 1024][..]),
+        (1448, &[125, 1024, 16 * 1024, 1024 * 1024][..]),
+    ] {
+        for &size in sizes {
+            let stream = Stream::of(Role::Client, Opcode::Binary, |_| bytes(size));
+            let reads: Vec<_> = stream.wire.chunks(read).collect();
+            let group = format!("decode reads of {read}");
+            measure(c, &group, size, Role::Client, &stream, &reads);
+        }
+    }
+}
+
+criterion_group! {
+    name = benches;
+    config = settings();
+    targets = whole, as_client, fragmented, awkward
+}
 criterion_main!(benches);

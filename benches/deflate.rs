@@ -1,66 +1,40 @@
-//! Compressing and decompressing messages of JSON and prose, through a connection.
+//! Compressing and decompressing messages of JSON and prose, through a connection, beside zlib-rs alone at the
+//! same level on the same bytes in the same run.
 //!
 //! ```text
-//! cargo bench --bench deflate
+//! cargo bench --bench deflate           # measures
+//! python3 benches/ratios.py deflate     # prints what was measured as tables
 //! ```
 //!
 //! Prints first what messages are compressed to, in bytes on the wire. Messages differ, so that context
 //! takeover finds what messages of one kind have in common and not the same message again.
+//!
+//! zlib-rs alone has one state, which is reset for each message, and writes to memory that is there already: it
+//! is what is possible without context takeover.
 
-use std::hint::black_box;
+mod common {
+    pub(crate) mod clock;
+    pub(crate) mod contest;
+    pub(crate) mod json;
+    pub(crate) mod pair;
+}
 
 use bytes::Buf as _;
-use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use framewire::{
-    Config, Connection, Deflate, Event, RecvBuf, client,
-    server::{self, Opening},
+use common::{
+    contest::{Case, Contestant, ThreadTime, settings},
+    json::{MESSAGES, json},
+    pair::{pair, written},
 };
+use criterion::{Criterion, criterion_group, criterion_main};
+use framewire::{Connection, Deflate, Event, RecvBuf, frame::Header};
+use zlib_rs::{DeflateConfig, DeflateFlush, Inflate, InflateFlush};
 
 /// The sizes in use everywhere, and those that show what a level or a threshold is worth.
-const SIZES: [usize; 3] = [200, 2048, 64 * 1024];
+const SIZES: [usize; 4] = [150, 200, 2048, 64 * 1024];
 const LADDER: [usize; 7] = [64, 128, 256, 1024, 4096, 16 * 1024, 64 * 1024];
 const LEVELS: [u8; 5] = [1, 2, 3, 6, 9];
-/// How many different messages there are, or as many as come to 1 MiB.
-const MESSAGES: usize = 256;
-
-/// Messages of exactly `size` bytes each.
-fn messages(size: usize) -> Vec<String> {
-    const WORDS: [&str; 16] = [
-        "market", "limit", "filled", "order", "the", "and", "price", "moved", "below", "open",
-        "buyer", "seller", "waits", "for", "close", "again",
-    ];
-    let mut state = 0x2545_f491_4f6c_dd1d_u64;
-    let mut below = |n: u64| {
-        state = state
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1);
-        (state >> 33) % n
-    };
-    let mut message = || {
-        let mut text = String::from("{\"events\":[");
-        while text.len() < size {
-            let note: Vec<_> = (0..2 + below(5))
-                .map(|_| WORDS[below(16) as usize])
-                .collect();
-            text += &format!(
-                "{{\"id\":{},\"symbol\":\"{}{}\",\"price\":{}.{:02},\"size\":{},\"time\":{},\"note\":\"{}\"}},",
-                below(1_000_000),
-                char::from(b'A' + below(26) as u8),
-                char::from(b'A' + below(26) as u8),
-                below(1000),
-                below(100),
-                below(500),
-                1_700_000_000_000 + below(1_000_000_000),
-                note.join(" "),
-            );
-        }
-        text.truncate(size);
-        text
-    };
-    (0..MESSAGES.min((1 << 20) / size))
-        .map(|_| message())
-        .collect()
-}
+/// What a flush ends with, which is not sent (RFC 7692 section 7.2.1).
+const TAIL: [u8; 4] = [0x00, 0x00, 0xff, 0xff];
 
 /// Messages of prose: of this crate's README, from other places each.
 fn prose(size: usize) -> Vec<String> {
@@ -70,40 +44,17 @@ fn prose(size: usize) -> Vec<String> {
     places.map(|at| text[at..at + size].into()).collect()
 }
 
-/// A server and a client that have agreed on compression.
-fn pair(deflate: Deflate) -> (Connection, Connection) {
-    let config = Config::new().deflate(deflate);
-    let request = client::Request::new("ws://h/").expect("a valid URI");
-    let client_config = client::Config::new().connection(config);
-    let mut handshake = client::Handshake::with_seed(&request, &client_config, [7; 32]);
-    let (mut up, mut down) = (RecvBuf::new(), RecvBuf::new());
-    up.extend_from_slice(handshake.send_buf().chunk());
-    let server_config = server::Config::new().connection(config);
-    let opening = server::Handshake::new(&server_config).receive(&mut up);
-    let Some(Opening::Upgrade(upgrade)) = opening else {
-        panic!("{opening:?}");
-    };
-    let mut server = upgrade.upgrade();
-    down.extend_from_slice(&written(&mut server));
-    match handshake.receive(&mut down) {
-        Some(client::Outcome::Connected(client, _)) => (server, client),
-        other => panic!("{other:?}"),
-    }
-}
-
 fn options(level: u8, takeover: bool) -> Deflate {
     let deflate = Deflate::new().level(level).threshold(0);
     deflate.send_takeover(takeover).receive_takeover(takeover)
 }
 
-fn written(conn: &mut Connection) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    while conn.send_buf().has_remaining() {
-        let chunk = conn.send_buf().chunk().len();
-        bytes.extend_from_slice(conn.send_buf().chunk());
-        conn.send_buf().advance(chunk);
+fn side(takeover: bool) -> &'static str {
+    if takeover {
+        "framewire, takeover"
+    } else {
+        "framewire"
     }
-    bytes
 }
 
 /// What the server writes for each of these messages.
@@ -136,77 +87,200 @@ fn print_sizes(kind: &str, ladder: &[usize], messages: fn(usize) -> Vec<String>)
     }
 }
 
-fn name(level: u8, takeover: bool) -> String {
-    let takeover = if takeover { ", takeover" } else { "" };
-    format!("level {level}{takeover}")
+/// A server that sends one message after the other, compressed.
+struct Compress<'m> {
+    server: Connection,
+    messages: &'m [String],
 }
 
-fn compress(c: &mut Criterion) {
-    print_sizes("JSON", &LADDER, messages);
+impl Contestant for Compress<'_> {
+    fn round(&mut self, mut seen: impl FnMut(&[u8])) {
+        for message in self.messages {
+            self.server.send_text(message).expect("open");
+            let bytes = self.server.send_buf().remaining();
+            seen(self.server.send_buf().chunk());
+            self.server.send_buf().advance(bytes);
+        }
+    }
+}
+
+/// zlib-rs with the settings of the crate.
+struct Zlib<'m> {
+    state: zlib_rs::Deflate,
+    room: Vec<u8>,
+    messages: &'m [String],
+}
+
+impl<'m> Zlib<'m> {
+    fn new(level: u8, messages: &'m [String]) -> Self {
+        let state = zlib_rs::Deflate::new_with_config(DeflateConfig {
+            level: level.into(),
+            window_bits: -15,
+            mem_level: 5,
+            ..DeflateConfig::default()
+        });
+        let room = vec![0; 2 * messages[0].len() + 64];
+        Self {
+            state,
+            room,
+            messages,
+        }
+    }
+}
+
+impl Contestant for Zlib<'_> {
+    fn round(&mut self, mut seen: impl FnMut(&[u8])) {
+        for message in self.messages {
+            self.state.reset();
+            let done =
+                self.state
+                    .compress(message.as_bytes(), &mut self.room, DeflateFlush::SyncFlush);
+            done.expect("there is room for all of it");
+            let made = self.state.total_out() as usize - TAIL.len();
+            seen(&self.room[..made]);
+        }
+    }
+}
+
+fn compress(c: &mut Criterion<ThreadTime>) {
+    print_sizes("JSON", &LADDER, json);
     print_sizes("prose", &LADDER[..5], prose);
-    let ladder = LADDER
-        .into_iter()
-        .flat_map(|size| LEVELS.map(|level| (size, level, false)));
-    let modes = [(1, false), (1, true), (6, false), (6, true)];
+    let ladder = LADDER.into_iter().filter(|size| !SIZES.contains(size));
+    let ladder = ladder.flat_map(|size| LEVELS.map(|level| (size, level)));
     let usual = SIZES
         .into_iter()
-        .flat_map(|size| modes.map(|(level, takeover)| (size, level, takeover)));
-    let mut group = c.benchmark_group("compress");
-    for (size, level, takeover) in usual.chain(ladder.filter(|(size, ..)| !SIZES.contains(size))) {
-        let messages = messages(size);
-        group.throughput(Throughput::Bytes(size as u64));
-        group.bench_function(BenchmarkId::new(name(level, takeover), size), |bencher| {
-            let (mut server, _client) = pair(options(level, takeover));
-            let mut messages = messages.iter().cycle();
-            bencher.iter(|| {
-                let message = messages.next().expect("there are some");
-                server.send_text(message).expect("open");
-                let bytes = server.send_buf().remaining();
-                black_box(server.send_buf().chunk());
-                server.send_buf().advance(bytes);
+        .flat_map(|size| [1, 6].map(|level| (size, level)));
+    for (size, level) in usual.chain(ladder) {
+        let messages = json(size);
+        let count = messages.len();
+        let group = format!("deflate compress, level {level}");
+        let mut case = Case::new(c, &group, size, count, count * size);
+        let expected = sent(&mut pair(options(level, false)).0, &messages);
+        for takeover in [false, true] {
+            if takeover && !SIZES.contains(&size) {
+                continue;
+            }
+            let compress = Compress {
+                server: pair(options(level, takeover)).0,
+                messages: &messages,
+            };
+            case.measure(side(takeover), compress, |wire, frames| {
+                assert_eq!(frames, count);
+                assert!(takeover || wire == expected.concat());
+                assert_eq!(received(wire, level, takeover), messages.concat());
             });
+        }
+        case.measure("limit zlib-rs", Zlib::new(level, &messages), |bytes, _| {
+            // Small messages go uncompressed where that is shorter.
+            let compressed = expected.iter().filter(|frame| frame[0] == 0xc1);
+            if compressed.count() == count {
+                let payloads: Vec<_> = expected.iter().map(|frame| payload(frame)).collect();
+                assert!(bytes == payloads.concat(), "other bytes than framewire's");
+            }
         });
     }
-    group.finish();
 }
 
-fn decompress(c: &mut Criterion) {
-    let modes = [(1, false), (1, true), (6, false), (6, true)];
-    let mut group = c.benchmark_group("decompress");
-    for (size, (level, takeover)) in SIZES
+/// What a client makes of it.
+fn received(wire: &[u8], level: u8, takeover: bool) -> String {
+    let (_, mut client) = pair(options(level, takeover));
+    let (mut rx, mut text) = (RecvBuf::new(), String::new());
+    rx.extend_from_slice(wire);
+    while let Some(event) = client.receive(&mut rx) {
+        match event {
+            Event::Text(message) => text += message,
+            other => panic!("{other:?}"),
+        }
+    }
+    text
+}
+
+/// The payload of a frame of a server.
+fn payload(frame: &[u8]) -> &[u8] {
+    let (_, size) = Header::decode(frame).expect("legal").expect("whole");
+    &frame[size..]
+}
+
+/// A client that is sent one message after the other. The same again can follow, for nothing in the first one
+/// refers to what was before.
+struct Decompress<'f> {
+    client: Connection,
+    rx: RecvBuf,
+    frames: &'f [Vec<u8>],
+}
+
+impl Contestant for Decompress<'_> {
+    fn round(&mut self, mut seen: impl FnMut(&[u8])) {
+        for frame in self.frames {
+            self.rx.extend_from_slice(frame);
+            match self.client.receive(&mut self.rx) {
+                Some(Event::Text(text)) => seen(text.as_bytes()),
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+}
+
+/// zlib-rs, whose input is a payload with the tail behind it.
+struct Unzlib {
+    state: Inflate,
+    room: Vec<u8>,
+    inputs: Vec<Vec<u8>>,
+}
+
+impl Contestant for Unzlib {
+    fn round(&mut self, mut seen: impl FnMut(&[u8])) {
+        for input in &self.inputs {
+            self.state.reset(false);
+            let done = self
+                .state
+                .decompress(input, &mut self.room, InflateFlush::SyncFlush);
+            done.expect("there is room for all of it");
+            seen(&self.room[..self.state.total_out() as usize]);
+        }
+    }
+}
+
+fn decompress(c: &mut Criterion<ThreadTime>) {
+    for (size, level) in SIZES
         .into_iter()
-        .flat_map(|size| modes.map(|mode| (size, mode)))
+        .flat_map(|size| [1, 6].map(|level| (size, level)))
     {
-        let (mut server, mut client) = pair(options(level, takeover));
-        // The same again can follow, for nothing in it refers to what was before.
-        let frames = sent(&mut server, &messages(size));
-        group.throughput(Throughput::Bytes(size as u64));
-        group.bench_function(BenchmarkId::new(name(level, takeover), size), |bencher| {
-            // An iteration may begin anywhere, but the messages stay in order.
-            let mut rx = RecvBuf::new();
-            let mut next = 0;
-            for frame in &frames {
-                receive(&mut client, &mut rx, frame);
-            }
-            bencher.iter(|| {
-                receive(&mut client, &mut rx, &frames[next]);
-                next = (next + 1) % frames.len();
-            });
-            for frame in &frames[next..] {
-                receive(&mut client, &mut rx, frame);
-            }
-        });
+        let messages = json(size);
+        let count = messages.len();
+        let group = format!("deflate decompress, level {level}");
+        let mut case = Case::new(c, &group, size, count, count * size);
+        let check = |bytes: &[u8], pieces| {
+            assert!(bytes == messages.concat().as_bytes(), "another text");
+            assert_eq!(pieces, count);
+        };
+        for takeover in [false, true] {
+            let (mut server, client) = pair(options(level, takeover));
+            let frames = sent(&mut server, &messages);
+            let decompress = Decompress {
+                client,
+                rx: RecvBuf::new(),
+                frames: &frames,
+            };
+            case.measure(side(takeover), decompress, check);
+        }
+        let frames = sent(&mut pair(options(level, false)).0, &messages);
+        assert!(frames.iter().all(|frame| frame[0] == 0xc1), "compressed");
+        let zlib = Unzlib {
+            state: Inflate::new(false, 15),
+            room: vec![0; size + 64],
+            inputs: frames
+                .iter()
+                .map(|frame| [payload(frame), &TAIL].concat())
+                .collect(),
+        };
+        case.measure("limit zlib-rs", zlib, check);
     }
-    group.finish();
 }
 
-fn receive(client: &mut Connection, rx: &mut RecvBuf, frame: &[u8]) {
-    rx.extend_from_slice(frame);
-    match client.receive(rx) {
-        Some(Event::Text(text)) => drop(black_box(text)),
-        other => panic!("{other:?}"),
-    }
+criterion_group! {
+    name = benches;
+    config = settings();
+    targets = compress, decompress
 }
-
-criterion_group!(benches, compress, decompress);
 criterion_main!(benches);
