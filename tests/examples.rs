@@ -1,6 +1,7 @@
 //! The examples as their users meet them: programs with arguments, pipes and sockets. `client` against
 //! all echo servers, our own adapter and peers that misbehave; all echo servers against one table;
-//! `broadcast`, `chat` and `autobahn_client` against our own adapter. Here is what they share.
+//! `broadcast`, `chat` and `autobahn_client` against our own adapter; `load` against its server and others. Here is
+//! what they share.
 #![expect(
     clippy::disallowed_types,
     clippy::disallowed_methods,
@@ -26,6 +27,9 @@ mod deflate;
 mod echo;
 #[path = "support/http.rs"]
 mod http;
+#[cfg(all(feature = "tokio", target_os = "linux"))]
+#[path = "examples/load.rs"]
+mod load;
 #[path = "support/programs.rs"]
 mod programs;
 mod support;

@@ -36,6 +36,8 @@ const PROGRAMS: &[&str] = &[
     "echo_tokio",
     #[cfg(all(feature = "http", feature = "tokio"))]
     "hyper_upgrade",
+    #[cfg(all(feature = "tokio", target_os = "linux"))]
+    "load",
 ];
 
 /// An example that runs. It is killed when it keeps the test waiting, and when the test drops it.
