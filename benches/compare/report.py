@@ -103,7 +103,12 @@ GROUPS = [
     ("One message for many clients", r"prepared broadcast "),
     ("Compressing", r"compress "),
     ("Decompressing", r"decompress "),
-    ("On sockets", r""),
+    ("Over loopback: system calls of an echo", r"echo .*per message"),
+    ("Over loopback: latency and throughput of an echo", r"echo .*(latency|throughput)"),
+    ("Over loopback: an echo", r"echo "),
+    ("Over loopback: connections", r"(idle|handshake|connections)"),
+    ("Over loopback: one message for many", r"broadcast "),
+    ("Others", r""),
 ]
 
 # The rows of the README: scenario and what it is called there.
@@ -212,7 +217,9 @@ def number(value):
         return f"{value:,.0f}".replace(",", " ")
     if value >= 100:
         return f"{value:.0f}"
-    return f"{value:.1f}" if value >= 1 else f"{value:.2f}"
+    if value >= 1:
+        return f"{value:.1f}"
+    return f"{value:.2f}" if value >= 0.01 else f"{value:.4f}"
 
 
 def ratio(value):
