@@ -3,13 +3,11 @@
 use std::hint::black_box;
 
 use bytes::Buf as _;
-use framewire::{
-    Config, Connection, Deflate, Event, RecvBuf, client,
-    server::{self, Opening},
-};
+use framewire::{Deflate, Event, RecvBuf};
 
 use crate::{
     Scenario, deliver, drain,
+    pair::pair,
     wire::{KIB, size},
 };
 
@@ -30,7 +28,7 @@ pub(crate) fn scenarios() -> Vec<Scenario> {
 }
 
 fn compress(len: usize) -> impl FnMut(usize) {
-    let (mut server, _) = pair();
+    let (mut server, _) = pair(Deflate::new());
     let all = messages(len);
     move |messages| {
         for message in all.iter().cycle().take(messages) {
@@ -41,7 +39,7 @@ fn compress(len: usize) -> impl FnMut(usize) {
 }
 
 fn decompress(len: usize) -> impl FnMut(usize) {
-    let (mut server, mut client) = pair();
+    let (mut server, mut client) = pair(Deflate::new());
     let send = |message: String| {
         server.send_text(&message).expect("open");
         let frame = server.send_buf().chunk().to_vec();
@@ -68,28 +66,6 @@ fn decompress(len: usize) -> impl FnMut(usize) {
             }
             assert_eq!(received, Some(len));
         }
-    }
-}
-
-/// A server and a client that have agreed on compression.
-fn pair() -> (Connection, Connection) {
-    let config = Config::new().deflate(Deflate::new());
-    let request = client::Request::new("ws://h/").expect("a valid URI");
-    let client_config = client::Config::new().connection(config);
-    let mut handshake = client::Handshake::with_seed(&request, &client_config, [7; 32]);
-    let (mut up, mut down) = (RecvBuf::new(), RecvBuf::new());
-    up.extend_from_slice(handshake.send_buf().chunk());
-    let server_config = server::Config::new().connection(config);
-    let opening = server::Handshake::new(&server_config).receive(&mut up);
-    let Some(Opening::Upgrade(upgrade)) = opening else {
-        panic!("{opening:?}");
-    };
-    let mut server = upgrade.upgrade();
-    down.extend_from_slice(server.send_buf().chunk());
-    drain(&mut server);
-    match handshake.receive(&mut down) {
-        Some(client::Outcome::Connected(client, _)) => (server, client),
-        other => panic!("{other:?}"),
     }
 }
 

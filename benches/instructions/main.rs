@@ -17,8 +17,12 @@
 mod adapters;
 mod deflate;
 mod lifecycle;
+#[path = "../common/pair.rs"]
+mod pair;
 mod receive;
 mod send;
+#[path = "../common/text.rs"]
+mod text;
 mod wire;
 
 use std::{env, process::ExitCode};

@@ -6,7 +6,8 @@ use framewire::{Config, Connection, Event, RecvBuf, Role, frame::Opcode};
 
 use crate::{
     Scenario, deliver, drain,
-    wire::{ASCII, KIB, MIXED, binary, push_frame, role_name, size, text},
+    text::{ASCII, text},
+    wire::{KIB, MIXED, binary, push_frame, role_name, size},
 };
 
 pub(crate) fn scenarios() -> Vec<Scenario> {

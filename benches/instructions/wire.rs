@@ -7,23 +7,7 @@ use framewire::{
 
 pub(crate) const KIB: usize = 1024;
 
-pub(crate) const ASCII: &str = "The quick brown fox jumps over the lazy dog. ";
 pub(crate) const MIXED: &str = "Съешь же ещё этих мягких французских булок, да выпей чаю. 世界 🦀 ";
-
-/// Text of exactly `len` bytes: `sample` over and over, filled up with dots.
-pub(crate) fn text(sample: &str, len: usize) -> Vec<u8> {
-    let mut text = String::with_capacity(len);
-    for character in sample.chars().cycle() {
-        if text.len() + character.len_utf8() > len {
-            break;
-        }
-        text.push(character);
-    }
-    while text.len() < len {
-        text.push('.');
-    }
-    text.into_bytes()
-}
 
 pub(crate) fn binary(len: usize) -> Vec<u8> {
     (0..len).map(|i| i as u8).collect()

@@ -1,8 +1,7 @@
 //! Storage that goes from one connection to the next, or waits with one: what a pool does with a buffer.
 
-use core::mem;
-
 use alloc::vec;
+use core::mem;
 
 use super::{CACHE_LINE, RecvBuf, USUAL_READ};
 

@@ -10,6 +10,7 @@ use crate::{
     contestant::{Compresses, Entry, Job, Told, wire},
     contestants::zlib_rs::deflated,
     frames::frames,
+    json::json,
     stream::Stream,
     wire::{Output, Wire},
 };
@@ -39,55 +40,18 @@ pub(crate) fn scenarios() -> [(String, String, usize); 3] {
 /// What is compressed.
 pub(crate) fn to_compress(size: usize) -> Texts {
     Texts {
-        messages: json(size),
+        messages: json(size).into_iter().map(Bytes::from).collect(),
     }
 }
 
 /// What is decompressed. Each message was compressed by itself.
 pub(crate) fn to_decompress(size: usize) -> Stream {
-    let messages: Vec<_> = json(size).iter().map(|message| message.to_vec()).collect();
+    let messages: Vec<_> = json(size).into_iter().map(String::into_bytes).collect();
     let compressed: Vec<_> = messages
         .iter()
         .map(|message| deflated(message, USUAL_LEVEL))
         .collect();
     Stream::of_compressed(&messages, &compressed)
-}
-
-/// 256 different messages of exactly `size` bytes each, or as many as come to 1 MiB.
-fn json(size: usize) -> Vec<Bytes> {
-    const WORDS: [&str; 16] = [
-        "market", "limit", "filled", "order", "the", "and", "price", "moved", "below", "open",
-        "buyer", "seller", "waits", "for", "close", "again",
-    ];
-    let mut state = 0x2545_f491_4f6c_dd1d_u64;
-    let mut below = |n: u64| {
-        state = state
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1);
-        (state >> 33) % n
-    };
-    let mut message = || {
-        let mut text = String::from("{\"events\":[");
-        while text.len() < size {
-            let note: Vec<_> = (0..2 + below(5))
-                .map(|_| WORDS[below(16) as usize])
-                .collect();
-            text += &format!(
-                "{{\"id\":{},\"symbol\":\"{}{}\",\"price\":{}.{:02},\"size\":{},\"time\":{},\"note\":\"{}\"}},",
-                below(1_000_000),
-                char::from(b'A' + below(26) as u8),
-                char::from(b'A' + below(26) as u8),
-                below(1000),
-                below(100),
-                below(500),
-                1_700_000_000_000 + below(1_000_000_000),
-                note.join(" "),
-            );
-        }
-        text.truncate(size);
-        Bytes::from(text)
-    };
-    (0..256.min((1 << 20) / size)).map(|_| message()).collect()
 }
 
 /// Compresses `texts` with what `compressor` makes.

@@ -12,6 +12,9 @@ mod contestant;
 mod contestants;
 mod deflate;
 mod frames;
+// The same messages as in the benches of the crate.
+#[path = "../../../../common/json.rs"]
+mod json;
 mod now;
 mod options;
 mod parse;
