@@ -12,7 +12,7 @@ mod contestant;
 mod contestants;
 mod deflate;
 mod frames;
-// The same messages as in the benches of the crate.
+// The same messages and texts as in the benches of the crate.
 #[path = "../../../../common/json.rs"]
 mod json;
 mod now;
@@ -21,6 +21,8 @@ mod parse;
 mod rounds;
 mod send;
 mod stream;
+#[path = "../../../../common/text.rs"]
+mod text;
 mod wire;
 
 use std::{process::ExitCode, rc::Rc};

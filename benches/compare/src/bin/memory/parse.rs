@@ -7,12 +7,12 @@ use framewire::frame::Opcode;
 use crate::{
     contestant::{Entry, Job, Reads, Seen, Told, wire},
     frames::frames,
-    stream::{Stream, random_size, text},
+    stream::{Stream, random_size},
+    text::{ASCII, text},
     wire::{Output, Wire},
 };
 
 const SIZES: [usize; 6] = [16, 125, 1024, 16 * 1024, 64 * 1024, 1024 * 1024];
-const ASCII: &str = "The quick brown fox jumps over the lazy dog. ";
 const MIXED: &str = "Съешь же ещё этих мягких французских булок, да выпей чаю. 世界 🦀 ";
 
 /// Every stream, by the name of its scenario.

@@ -97,21 +97,6 @@ impl Building {
     }
 }
 
-/// Text of exactly `len` bytes: `sample` over and over, filled up with dots.
-pub(crate) fn text(sample: &str, len: usize) -> Vec<u8> {
-    let mut text = String::with_capacity(len);
-    for character in sample.chars().cycle() {
-        if text.len() + character.len_utf8() > len {
-            break;
-        }
-        text.push(character);
-    }
-    while text.len() < len {
-        text.push('.');
-    }
-    text.into_bytes()
-}
-
 /// Sizes from 0 to 125 in an order that no branch predictor knows.
 pub(crate) fn random_size(n: usize) -> usize {
     ((n as u64 ^ 0x5851_f42d).wrapping_mul(0x9e37_79b9_7f4a_7c15) as usize >> 33) % 126
